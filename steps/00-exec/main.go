@@ -8,6 +8,7 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -65,7 +66,10 @@ func parse(args []string) (*container, error) {
 	if len(args) == 0 || args[0] != "run" {
 		return nil, fmt.Errorf("%w: the first word is not run", errUsage)
 	}
-	if err := flags.Parse(args[1:]); err != nil {
+	if err := flags.Parse(args[1:]); errors.Is(err, flag.ErrHelp) {
+		help(flags)
+		return nil, err
+	} else if err != nil {
 		return nil, fmt.Errorf("%w: %w", errUsage, err)
 	}
 	if c.Command = flags.Args(); len(c.Command) == 0 {

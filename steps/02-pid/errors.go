@@ -21,7 +21,6 @@ func explain(err error) int {
 		errors.Is(err, fs.ErrNotExist)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
-		fmt.Println("usage:", program, usage)
 		return 0
 	case errors.Is(err, errUsage):
 		say(err, program+" "+usage)
@@ -38,6 +37,13 @@ func explain(err error) int {
 	}
 	say(err, "")
 	return 125
+}
+
+// help prints what -h asks for.
+func help(flags *flag.FlagSet) {
+	fmt.Println("usage:", program, usage)
+	flags.SetOutput(os.Stdout)
+	flags.PrintDefaults()
 }
 
 // say prints one clear line and, where something helps, a second one.

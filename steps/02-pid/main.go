@@ -8,6 +8,7 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -30,6 +31,7 @@ type container struct {
 
 	child   *os.Process
 	signals chan os.Signal
+	ready   *os.File // ends when PID 1 listens
 }
 
 // main passes the command's exit status on or says in one line what failed.
@@ -66,11 +68,14 @@ func parse(args []string) (*container, error) {
 	c := &container{}
 	flags := flag.NewFlagSet(program, flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
-	flags.StringVar(&c.Hostname, "hostname", "container", "")
+	flags.StringVar(&c.Hostname, "hostname", "container", "`NAME` inside")
 	if len(args) == 0 || args[0] != "run" {
 		return nil, fmt.Errorf("%w: the first word is not run", errUsage)
 	}
-	if err := flags.Parse(args[1:]); err != nil {
+	if err := flags.Parse(args[1:]); errors.Is(err, flag.ErrHelp) {
+		help(flags)
+		return nil, err
+	} else if err != nil {
 		return nil, fmt.Errorf("%w: %w", errUsage, err)
 	}
 	if c.Command = flags.Args(); len(c.Command) == 0 {
@@ -84,9 +89,14 @@ func parse(args []string) (*container, error) {
 func start(c *container) error {
 	c.signals = listen()
 	args := append([]string{"init"}, os.Args[1:]...)
-	var err error
+	ready, inChild, err := os.Pipe()
+	if err != nil {
+		return fmt.Errorf("pipe: %w", err)
+	}
+	defer inChild.Close()
+	c.ready = ready
 	c.child, err = os.StartProcess("/proc/self/exe", args, &os.ProcAttr{
-		Files: []*os.File{os.Stdin, os.Stdout, os.Stderr},
+		Files: []*os.File{os.Stdin, os.Stdout, os.Stderr, inChild},
 		Sys: &syscall.SysProcAttr{
 			Pdeathsig:  unix.SIGKILL,
 			Cloneflags: unix.CLONE_NEWUTS | unix.CLONE_NEWPID,
@@ -102,7 +112,7 @@ func start(c *container) error {
 // wait passes signals on until the child ends and returns its exit status,
 // 128+N for a child ended by signal N, as a shell does.
 func wait(c *container) (int, error) {
-	go forward(c.signals, c.child)
+	go forwardWhenReady(c)
 	state, err := c.child.Wait()
 	if err != nil {
 		return 0, err

@@ -11,11 +11,13 @@ import (
 // initialize is the child's life, in the container: make the new namespaces
 // what they should be, then look after the command.
 func initialize(c *container) (int, error) {
-	if err := setHostname(c); err != nil {
-		return 0, err
-	}
-	if err := enterRoot(c); err != nil {
-		return 0, err
+	for _, do := range []func(*container) error{
+		setHostname,
+		enterRoot,
+	} {
+		if err := do(c); err != nil {
+			return 0, err
+		}
 	}
 	return supervise(c)
 }

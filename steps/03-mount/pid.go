@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"syscall"
@@ -17,12 +18,22 @@ func supervise(c *container) (int, error) {
 	// A signal without a handler does nothing to PID 1, not even SIGTERM:
 	// forwarding is the only way in which the command hears of it.
 	signals := listen()
+	if err := os.NewFile(3, "ready").Close(); err != nil {
+		return 0, fmt.Errorf("tell the parent: %w", err)
+	}
 	command, err := spawn(c.Command)
 	if err != nil {
 		return 0, err
 	}
 	go forward(signals, command)
 	return reap(command.Pid)
+}
+
+// forwardWhenReady passes signals on to the container, from the host. What is
+// sent to PID 1 before it listens is lost, so they wait until then.
+func forwardWhenReady(c *container) {
+	_, _ = io.Copy(io.Discard, c.ready) // ends as well when the child does
+	forward(c.signals, c.child)
 }
 
 // spawn starts the command as a child of PID 1, in the container.
