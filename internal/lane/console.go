@@ -39,7 +39,7 @@ func readConsole(in io.Reader, t *tally) error {
 	c := &console{tally: t}
 	err := eachLine(in, c.line)
 	if c.section != nil {
-		err = errors.Join(err, c.section.finish("no exit status"))
+		err = errors.Join(err, c.section.finish("none"))
 	}
 	if !c.ended {
 		err = errors.Join(err, errNoEnd)

@@ -4,6 +4,10 @@
 # what systemd makes elsewhere, runs the tests and switches the machine off.
 export PATH=/usr/sbin:/usr/bin HOME=/root TMPDIR=/tmp
 
+# Where an ordinary user made the image, its files are that user's.
+[ "$(stat -c %u /etc/passwd)" = 0 ] || chown -hR 0:0 /
+chmod u+s /usr/bin/newuidmap /usr/bin/newgidmap
+
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t devtmpfs dev /dev
@@ -14,10 +18,6 @@ mount -t tmpfs -o mode=755 run /run
 mount -t cgroup2 -o nsdelegate cgroup2 /sys/fs/cgroup
 ip link set lo up
 hostname fast-vm
-
-# An image that an ordinary user made: its files are that user's.
-[ "$(stat -c %u /etc/passwd)" = 0 ] || chown -R 0:0 /bin/ /sbin/ /usr /etc /root /src /tmp
-chmod u+s /usr/bin/newuidmap /usr/bin/newgidmap
 
 # A cgroup that holds processes cannot hand out controllers, so this one moves
 # into a leaf first.

@@ -199,4 +199,7 @@ timeout -k 5 "${LIMIT:-900}" qemu-system-x86_64 -machine q35 -accel tcg,thread=m
   -cpu qemu64 -smp 2 -m "${MEM:-1536}" -nodefaults -no-user-config -display none \
   -no-reboot -serial stdio -kernel "$kernel"/boot/vmlinuz-* -initrd "$work/initramfs.cpio" \
   -drive file="$work/disk",format=raw,if=virtio,cache=unsafe \
-  -append "console=ttyS0 quiet loglevel=3 panic=-1"
+  -append "console=ttyS0 quiet loglevel=3 panic=-1" || {
+  [ $? != 124 ] || die "the machine still ran after ${LIMIT:-900} s"
+  die "the emulator failed"
+}
