@@ -232,6 +232,42 @@ func TestCgroupsAreItsOwn(t *testing.T) {
 	assert.Empty(t, cgroupsOf(t, cmd.Process.Pid))
 }
 
+// An ordinary user to whom a version 2 cgroup was delegated gets a sandbox
+// with cgroups, too: beside the leaf in which the outer process is.
+func TestDelegatedCgroup(t *testing.T) {
+	need.RealRoot(t)
+	need.CgroupV2(t)
+	need.Cgroup(t, "cpu", "memory", "pids")
+	const nobody = 65534
+	given := filepath.Join("/sys/fs/cgroup", "lab-delegated-"+strconv.Itoa(os.Getpid()))
+	leaf := filepath.Join(given, "leaf")
+	require.NoError(t, os.MkdirAll(leaf, 0o755))
+	defer func() {
+		assert.NoError(t, os.Remove(leaf))
+		assert.NoError(t, os.Remove(given))
+	}()
+	for _, file := range []string{given, given + "/cgroup.procs", given + "/cgroup.subtree_control", leaf, leaf + "/cgroup.procs"} {
+		require.NoError(t, os.Chown(file, nobody, nobody))
+	}
+	dir, err := os.Open(leaf)
+	require.NoError(t, err)
+	defer dir.Close()
+
+	cmd := outer(t, "cgroup made-inside")
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Credential:  &syscall.Credential{Uid: nobody, Gid: nobody},
+		UseCgroupFD: true, CgroupFD: int(dir.Fd()),
+	}
+	out, stderr, status := play(t, cmd)
+	require.Zero(t, status, out+stderr)
+	var inside []cgroupFacts
+	require.NoError(t, json.Unmarshal([]byte(out), &inside), out)
+	assert.Equal(t, []cgroupFacts{{2, "/sys/fs/cgroup", "/", "/tests", true}}, inside)
+	left, err := filepath.Glob(filepath.Join(given, "lab-test-*"))
+	require.NoError(t, err)
+	assert.Empty(t, left)
+}
+
 func hierarchyOf(t *testing.T, controller string) (need.Hierarchy, bool) {
 	t.Helper()
 	hierarchies, err := need.Hierarchies()
