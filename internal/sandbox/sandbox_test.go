@@ -3,6 +3,7 @@ package sandbox_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
@@ -28,6 +30,10 @@ func TestMain(m *testing.M) {
 	case "":
 	case "tests":
 		os.Exit(sandbox.Run(m))
+	case "testscript":
+		testscript.Main(sandbox.Wrap(scenario("hello")), map[string]func(){
+			"hello": func() { fmt.Println("active:", sandbox.Active()) },
+		})
 	default:
 		os.Exit(sandbox.Run(scenario(name)))
 	}
@@ -113,6 +119,21 @@ func TestStatusIsPassedOn(t *testing.T) {
 			assert.Equal(t, want, status, stderr)
 		})
 	}
+}
+
+// testscript makes a directory of commands before the tests and removes it
+// after them: in each of the sandbox's stages that go through it.
+func TestTestscript(t *testing.T) {
+	possible(t)
+	cmd := outer(t, "testscript")
+	temp := t.TempDir()
+	cmd.Env = append(cmd.Env, "TMPDIR="+temp)
+	out, stderr, status := play(t, cmd)
+	require.Zero(t, status, stderr)
+	assert.Equal(t, "active: true\n", out)
+	left, err := os.ReadDir(temp)
+	require.NoError(t, err)
+	assert.Empty(t, left)
 }
 
 func TestOrphansAreReaped(t *testing.T) {

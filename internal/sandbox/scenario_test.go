@@ -39,6 +39,10 @@ func (s scenario) Run() int {
 		err = json.NewEncoder(os.Stdout).Encode(lookAround())
 	case "active":
 		fmt.Println("active:", sandbox.Active())
+	case "hello":
+		command := exec.Command("hello")
+		command.Stdout = os.Stdout
+		err = command.Run()
 	case "status":
 		status, _ := strconv.Atoi(object)
 		return status
