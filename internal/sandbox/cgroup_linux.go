@@ -12,9 +12,9 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"lab/internal/need"
+
+	"golang.org/x/sys/unix"
 )
 
 // wanted are the controllers that the tests limit things with. Each costs the
@@ -43,10 +43,11 @@ func makeCgroups() []cgroup {
 		return nil
 	}
 	name := prefix + strconv.Itoa(os.Getpid()) + "-" + strings.ToLower(rand.Text()[:6])
-	alone := !slices.ContainsFunc(hierarchies, func(h need.Hierarchy) bool { return h.Version == 1 })
+	isV1 := func(h need.Hierarchy) bool { return h.Version == 1 }
+	alone := !slices.ContainsFunc(hierarchies, isV1)
 	var made []cgroup
 	for _, h := range hierarchies {
-		if h.Version == 1 && !slices.ContainsFunc(wanted, h.Has) {
+		if isV1(h) && !slices.ContainsFunc(wanted, h.Has) {
 			continue
 		}
 		dir, ok := makeCgroup(h, name, alone)

@@ -9,10 +9,10 @@ import (
 	"slices"
 	"strings"
 
+	"lab/internal/need"
+
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
-
-	"lab/internal/need"
 )
 
 const (
@@ -81,8 +81,9 @@ func mountRun() error {
 			return err
 		}
 	}
-	if errors.Join(resolverErr, textErr) != nil || !strings.HasPrefix(resolver, "/run/") {
-		return nil
+	found := resolverErr == nil && textErr == nil
+	if !found || !strings.HasPrefix(resolver, "/run/") {
+		return nil // a machine without name servers is one, too
 	}
 	if err := os.MkdirAll(filepath.Dir(resolver), 0o755); err != nil {
 		return err

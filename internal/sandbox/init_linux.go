@@ -8,9 +8,9 @@ import (
 	"os/signal"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"lab/internal/journal"
+
+	"golang.org/x/sys/unix"
 )
 
 // wordFD is the pipe on which enter and init tell the outer process that the

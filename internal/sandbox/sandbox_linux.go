@@ -94,7 +94,8 @@ func (w wrapped) Run() int {
 	if err == nil {
 		return status
 	}
-	fmt.Fprintf(os.Stderr, "sandbox: no throw-away host: %v: tests that need one are skipped\n", err)
+	const line = "sandbox: no throw-away host: %v: tests that need one are skipped\n"
+	fmt.Fprintf(os.Stderr, line, err)
 	return w.m.Run()
 }
 

@@ -13,13 +13,13 @@ import (
 	"testing"
 	"time"
 
+	"lab/internal/need"
+	"lab/internal/sandbox"
+
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
-
-	"lab/internal/need"
-	"lab/internal/sandbox"
 )
 
 // TestMain runs the tests on the machine itself: they look at sandboxes from
@@ -55,9 +55,9 @@ func play(t *testing.T, cmd *exec.Cmd) (stdout, stderr string, status int) {
 	t.Helper()
 	var out, errors bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errors
-	err := cmd.Run()
-	if _, status := err.(*exec.ExitError); err != nil && !status {
-		require.NoError(t, err)
+	if err := cmd.Run(); err != nil {
+		exit := &exec.ExitError{}
+		require.ErrorAs(t, err, &exit)
 	}
 	return out.String(), errors.String(), cmd.ProcessState.ExitCode()
 }
@@ -113,7 +113,9 @@ func TestHostIsItsOwn(t *testing.T) {
 
 func TestStatusIsPassedOn(t *testing.T) {
 	possible(t)
-	for name, want := range map[string]int{"status 0": 0, "status 7": 7, "die KILL": 137, "die TERM": 143} {
+	for name, want := range map[string]int{
+		"status 0": 0, "status 7": 7, "die KILL": 137, "die TERM": 143,
+	} {
 		t.Run(name, func(t *testing.T) {
 			_, stderr, status := play(t, outer(t, name))
 			assert.Equal(t, want, status, stderr)
@@ -267,8 +269,10 @@ func TestDelegatedCgroup(t *testing.T) {
 		assert.NoError(t, os.Remove(leaf))
 		assert.NoError(t, os.Remove(given))
 	}()
-	for _, file := range []string{given, given + "/cgroup.procs", given + "/cgroup.subtree_control", leaf, leaf + "/cgroup.procs"} {
-		require.NoError(t, os.Chown(file, nobody, nobody))
+	for _, file := range []string{
+		"", "cgroup.procs", "cgroup.subtree_control", "leaf", "leaf/cgroup.procs",
+	} {
+		require.NoError(t, os.Chown(filepath.Join(given, file), nobody, nobody))
 	}
 	dir, err := os.Open(leaf)
 	require.NoError(t, err)
