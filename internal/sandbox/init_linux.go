@@ -35,7 +35,7 @@ func report(err error) int {
 // runInit is PID 1 of the throw-away host.
 func runInit(given orders) int {
 	unix.CloseOnExec(wordFD)
-	if err := furnish(given.Cgroups); err != nil {
+	if err := furnish(given); err != nil {
 		return report(err)
 	}
 	scope := journal.Scope{Whole: true}

@@ -97,7 +97,11 @@ func startError(err error) error {
 
 // firstProcess describes PID 1: this program in new namespaces.
 func firstProcess(cgroups []cgroup, userNS bool) (*exec.Cmd, error) {
-	environ, err := orders{Stage: stageEnter, Cgroups: cgroups}.environ()
+	names, err := outside()
+	if err != nil {
+		return nil, err
+	}
+	environ, err := orders{Stage: stageEnter, Cgroups: cgroups, Outside: names}.environ()
 	if err != nil {
 		return nil, err
 	}
