@@ -22,7 +22,8 @@ import (
 func again(args ...string) *exec.Cmd {
 	cmd := exec.Command("/proc/self/exe")
 	cmd.Args = append([]string{"probe"}, args...)
-	cmd.Stderr = os.Stderr
+	// Its own streams: a root may lack /dev/null, which package os/exec opens for none.
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	return cmd
 }
 
