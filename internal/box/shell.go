@@ -245,6 +245,8 @@ func (s *shell) trap(action string, names []string) error {
 			signal.Ignore(sig)
 		case "-":
 			delete(s.traps, sig)
+			// Reset alone does not bring back what Ignore has taken away.
+			signal.Notify(make(chan os.Signal, 1), sig)
 			if os.Getpid() != 1 {
 				signal.Reset(sig)
 			}

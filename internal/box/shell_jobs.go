@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -21,10 +22,10 @@ import (
 type job struct {
 	number int
 	text   string
-	pid    chan int // one value: the pid of its first external command
+	pid    atomic.Int64  // of its first external command; 0 before there is one
+	known  chan struct{} // closed once pid is set
 	done   chan struct{}
 	status int
-	first  int // that pid once known, 0 before
 }
 
 type jobKey struct{}
@@ -37,9 +38,8 @@ func jobOf(ctx context.Context) *job {
 
 // started reports a pid of the job; the first one stays its name.
 func (j *job) started(pid int) {
-	select {
-	case j.pid <- pid:
-	default:
+	if j.pid.CompareAndSwap(0, int64(pid)) {
+		close(j.known)
 	}
 }
 
@@ -85,7 +85,7 @@ func (s *shell) startJob(ctx context.Context, hc interp.HandlerContext, n string
 		return err
 	}
 	stmt := s.planned[number]
-	j := &job{number: len(s.jobs) + 1, text: source(stmt), pid: make(chan int, 1),
+	j := &job{number: len(s.jobs) + 1, text: source(stmt), known: make(chan struct{}),
 		done: make(chan struct{})}
 	sub := s.runner.Subshell()
 	// A background job does not compete for the terminal or the script.
@@ -105,20 +105,16 @@ func (s *shell) startJob(ctx context.Context, hc interp.HandlerContext, n string
 
 	// A job that starts no process, such as a loop of builtins, has no pid.
 	select {
-	case j.first = <-j.pid:
+	case <-j.known:
 	case <-j.done:
-		select {
-		case j.first = <-j.pid:
-		default:
-		}
 	case <-time.After(100 * time.Millisecond):
 	}
-	if s.interactive {
-		fmt.Fprintf(hc.Stderr, "[%d] %d\n", j.number, j.first)
-	}
 	pid := ""
-	if j.first > 0 {
-		pid = strconv.Itoa(j.first)
+	if n := j.pid.Load(); n > 0 {
+		pid = strconv.FormatInt(n, 10)
+	}
+	if s.interactive {
+		fmt.Fprintf(hc.Stderr, "[%d] %s\n", j.number, pid)
 	}
 	return hc.Builtin(ctx, []string{"eval", lastJob + "=" + pid})
 }
@@ -127,8 +123,8 @@ func (s *shell) startJob(ctx context.Context, hc interp.HandlerContext, n string
 func (s *shell) jobPIDs(args []string) []string {
 	args = slices.Clone(args)
 	for i, arg := range args {
-		if j := s.job(arg); j != nil && strings.HasPrefix(arg, "%") && j.first > 0 {
-			args[i] = strconv.Itoa(j.first)
+		if j := s.job(arg); j != nil && strings.HasPrefix(arg, "%") && j.pid.Load() > 0 {
+			args[i] = strconv.FormatInt(j.pid.Load(), 10)
 		}
 	}
 	return args
@@ -142,7 +138,7 @@ func (s *shell) job(name string) *job {
 		return nil
 	}
 	for _, j := range s.jobs {
-		if isNumber && j.number == n || !isNumber && j.first == n {
+		if isNumber && j.number == n || !isNumber && j.pid.Load() == int64(n) {
 			return j
 		}
 	}
