@@ -2,15 +2,14 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
-	"os"
-	"os/exec"
 	"slices"
-	"strings"
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
 	"github.com/google/nftables/userdata"
+	"golang.org/x/sys/unix"
 )
 
 // openForward lets the containers' packets through the host's own firewall.
@@ -73,8 +72,11 @@ func closeForward(rules *nftables.Conn) error {
 // forwardChains lists the chains that judge forwarded IPv4 packets.
 func forwardChains(rules *nftables.Conn) ([]*nftables.Chain, error) {
 	chains, err := rules.ListChains()
+	if errors.Is(err, unix.EPROTONOSUPPORT) || errors.Is(err, unix.EINVAL) {
+		return nil, errNoNftables
+	}
 	if err != nil {
-		return nil, fmt.Errorf("nft chains: %w", err)
+		return nil, fmt.Errorf("nft chains: %w", cause(err))
 	}
 	return slices.DeleteFunc(chains, func(c *nftables.Chain) bool {
 		family := c.Table.Family
@@ -88,65 +90,4 @@ func forwardChains(rules *nftables.Conn) ([]*nftables.Chain, error) {
 // ourComment is what marks a rule in a chain that is not ours.
 func ourComment() []byte {
 	return userdata.AppendString(nil, userdata.TypeComment, bridgeName)
-}
-
-// openLegacyForward does the same where the firewall was made by the older
-// iptables, whose rules the kernel keeps apart and only that tool can change.
-func openLegacyForward() error {
-	tool, err := legacyTool()
-	if tool == "" || err != nil {
-		return err
-	}
-	// iptables-legacy -S FORWARD
-	//  -P FORWARD DROP
-	//  -A FORWARD -i eth1 -j ACCEPT
-	text, err := exec.Command(tool, "-w", "-S", "FORWARD").Output()
-	if err != nil {
-		return fmt.Errorf("%s -S FORWARD: %w", tool, err)
-	}
-	if !strings.HasPrefix(string(text), "-P FORWARD DROP\n") {
-		return nil
-	}
-	if legacyRules(tool, "-C") == nil {
-		return nil // a container before this one has made them
-	}
-	return legacyRules(tool, "-I")
-}
-
-// closeLegacyForward removes our rules from the older kind of firewall.
-func closeLegacyForward() error {
-	tool, err := legacyTool()
-	if tool == "" || err != nil {
-		return nil // where it was missing nothing was made
-	}
-	_ = legacyRules(tool, "-D") // complains when there is none
-	return nil
-}
-
-// legacyRules inserts (-I), deletes (-D) or looks for (-C) our two rules.
-func legacyRules(tool, change string) (err error) {
-	for _, way := range []string{"-i", "-o"} {
-		args := []string{"-w", change, "FORWARD", way, bridgeName,
-			"-m", "comment", "--comment", bridgeName, "-j", "ACCEPT"}
-		text, e := exec.Command(tool, args...).CombinedOutput()
-		if e != nil {
-			err = fmt.Errorf("%s %s: %s", tool, strings.Join(args, " "),
-				bytes.TrimSpace(text))
-		}
-	}
-	return err
-}
-
-// legacyTool finds the program for the older kind of firewall, if the host
-// has one of that kind.
-func legacyTool() (string, error) {
-	// The tables of /proc/net/ip_tables_names are such as filter and nat.
-	names, err := os.ReadFile("/proc/net/ip_tables_names")
-	if err != nil || !slices.Contains(strings.Fields(string(names)), "filter") {
-		return "", nil
-	}
-	if tool, err := exec.LookPath("iptables-legacy"); err == nil {
-		return tool, nil
-	}
-	return exec.LookPath("iptables")
 }

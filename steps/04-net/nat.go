@@ -4,30 +4,32 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"os"
-	"strings"
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
 	"golang.org/x/sys/unix"
 )
 
-// settings are the host's that forwarding changes, the first by us and the
-// second by the kernel, which turns it off and on the other way round.
-const settings = "ip_forward conf/all/accept_redirects"
-
-// openWayOut makes the host a router for its containers that lends them its
-// own address. It runs on the host, once more for each container: what is
-// there already is replaced.
-func openWayOut(subnet netip.Prefix) error {
+// openWayOut makes the host a router for its containers, one that lends them
+// its own address. It runs on the host, for each container anew. What of it
+// cannot be done is said; the bridge works without.
+func openWayOut(subnet netip.Prefix) {
 	// sysctl net.ipv4.ip_forward=1
-	if err := writeSettings("ip_forward=1"); err != nil {
-		return err
+	err := writeSettings("ip_forward=1")
+	if err == nil {
+		err = addRules(subnet)
 	}
-	rules, err := nftables.New()
 	if err != nil {
-		return fmt.Errorf("nftables: %w", err)
+		say(fmt.Errorf("no way out of this host: %w", err), "")
 	}
+	if err := openLegacyForward(); err != nil {
+		say(fmt.Errorf("the way out may be barred: %w", err), "")
+	}
+}
+
+// addRules adds our rules to the host's, in place of those that are there.
+func addRules(subnet netip.Prefix) error {
+	rules := &nftables.Conn{}
 	// nft add table ip lab
 	// nft flush table ip lab
 	table := rules.AddTable(ourTable())
@@ -36,31 +38,32 @@ func openWayOut(subnet netip.Prefix) error {
 	if err := openForward(rules); err != nil {
 		return err
 	}
-	// All of it or nothing: the kernel takes a batch as one change.
+	// The kernel takes all of it as one change, or nothing.
 	if err := rules.Flush(); err != nil {
-		return fmt.Errorf("nft table ip lab: %w", err)
+		return fmt.Errorf("nft table ip lab: %w", cause(err))
 	}
-	return openLegacyForward()
+	return nil
 }
 
-// closeWayOut removes from the host what openWayOut added to its rules.
-func closeWayOut() error {
-	err := closeLegacyForward()
-	rules, newErr := nftables.New()
-	if newErr != nil {
-		return err // this kernel has none, so we made none
+// removeRules removes our rules from the host's.
+func removeRules() error {
+	closeLegacyForward()
+	rules := &nftables.Conn{}
+	err := closeForward(rules)
+	if errors.Is(err, errNoNftables) {
+		return nil // so we made none
 	}
-	if e := closeForward(rules); e != nil {
-		return errors.Join(err, e)
+	if err != nil {
+		return err
 	}
 	// Only what is there can be deleted, but adding twice does no harm.
 	// nft add table ip lab
 	// nft delete table ip lab
 	rules.DelTable(rules.AddTable(ourTable()))
-	if e := rules.Flush(); e != nil {
-		err = errors.Join(err, fmt.Errorf("delete nft table ip lab: %w", e))
+	if err := rules.Flush(); err != nil {
+		return fmt.Errorf("delete nft table ip lab: %w", cause(err))
 	}
-	return err
+	return nil
 }
 
 // ourTable is the one in which all rules are ours.
@@ -111,35 +114,4 @@ func interfaceName() []byte {
 	name := make([]byte, unix.IFNAMSIZ)
 	copy(name, bridgeName)
 	return name
-}
-
-// readSettings returns the host's settings as they are now.
-//
-//	ip_forward=0 conf/all/accept_redirects=1
-func readSettings() string {
-	var words []string
-	for _, name := range strings.Fields(settings) {
-		value, err := os.ReadFile("/proc/sys/net/ipv4/" + name)
-		if err == nil { // what cannot be read will not be written
-			words = append(words, name+"="+strings.TrimSpace(string(value)))
-		}
-	}
-	return strings.Join(words, " ")
-}
-
-// writeSettings makes the host's settings those in the text, which is one of
-// readSettings. Those that are so already are not written.
-func writeSettings(text string) error {
-	for _, word := range strings.Fields(text) {
-		if strings.Contains(" "+readSettings()+" ", " "+word+" ") {
-			continue
-		}
-		name, value, _ := strings.Cut(word, "=")
-		// sysctl net.ipv4.ip_forward=0
-		err := os.WriteFile("/proc/sys/net/ipv4/"+name, []byte(value), 0)
-		if err != nil {
-			return fmt.Errorf("%s=%s: %w", name, value, cause(err))
-		}
-	}
-	return nil
 }
