@@ -7,12 +7,11 @@ import (
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
-	"golang.org/x/sys/unix"
 )
 
 // openWayOut makes the host a router for its containers, one that lends them
-// its own address. It runs on the host, for each container anew. What of it
-// cannot be done is said; the bridge works without.
+// its own address. It runs on the host, for each container anew. What cannot
+// be done of it is said; the bridge works without.
 func openWayOut(subnet netip.Prefix) {
 	// sysctl net.ipv4.ip_forward=1
 	err := writeSettings("ip_forward=1")
@@ -27,18 +26,24 @@ func openWayOut(subnet netip.Prefix) {
 	}
 }
 
-// addRules adds our rules to the host's, in place of those that are there.
+// addRules adds to the host's rules what is missing of ours, on the host. The
+// kernel takes it as one change, or nothing of it.
 func addRules(subnet netip.Prefix) error {
 	rules := &nftables.Conn{}
-	// nft add table ip lab
-	// nft flush table ip lab
-	table := rules.AddTable(ourTable())
-	rules.FlushTable(table)
-	masquerade(rules, table, subnet)
-	if err := openForward(rules); err != nil {
+	chains, err := listChains(rules)
+	if err != nil {
 		return err
 	}
-	// The kernel takes all of it as one change, or nothing.
+	there, err := masquerades(rules, chains, subnet)
+	if err != nil {
+		return err
+	}
+	if !there {
+		masquerade(rules, subnet)
+	}
+	if err := openForward(rules, chains); err != nil {
+		return err
+	}
 	if err := rules.Flush(); err != nil {
 		return fmt.Errorf("nft table ip lab: %w", cause(err))
 	}
@@ -49,9 +54,12 @@ func addRules(subnet netip.Prefix) error {
 func removeRules() error {
 	closeLegacyForward()
 	rules := &nftables.Conn{}
-	err := closeForward(rules)
+	chains, err := listChains(rules)
 	if errors.Is(err, errNoNftables) {
 		return nil // so we made none
+	}
+	if err == nil {
+		err = closeForward(rules, chains)
 	}
 	if err != nil {
 		return err
@@ -71,11 +79,27 @@ func ourTable() *nftables.Table {
 	return &nftables.Table{Family: nftables.TableFamilyIPv4, Name: "lab"}
 }
 
+// masquerades reports whether the rule for this subnet is there.
+func masquerades(
+	rules *nftables.Conn, chains []*nftables.Chain, subnet netip.Prefix,
+) (bool, error) {
+	for _, chain := range chains {
+		table := chain.Table
+		if table.Name == "lab" && table.Family == nftables.TableFamilyIPv4 {
+			found, err := marked(rules, chain, subnet.String())
+			return len(found) > 0, err
+		}
+	}
+	return false, nil
+}
+
 // masquerade makes packets leave the host as if they were its own: the world
 // knows the way back to the host, but none to the containers.
-func masquerade(
-	rules *nftables.Conn, table *nftables.Table, subnet netip.Prefix,
-) {
+func masquerade(rules *nftables.Conn, subnet netip.Prefix) {
+	// nft add table ip lab
+	// nft flush table ip lab
+	table := rules.AddTable(ourTable())
+	rules.FlushTable(table)
 	// nft add chain ip lab postrouting '{ type nat hook postrouting
 	//   priority srcnat; }'
 	chain := rules.AddChain(&nftables.Chain{
@@ -86,32 +110,23 @@ func masquerade(
 		Priority: nftables.ChainPriorityNATSource,
 	})
 	// nft add rule ip lab postrouting ip saddr 10.44.0.0/24
-	//   oifname != lab0 masquerade
-	rules.AddRule(&nftables.Rule{Table: table, Chain: chain, Exprs: []expr.Any{
-		// The source address is 4 bytes at offset 12 of the IPv4 header.
-		&expr.Payload{
-			DestRegister: 1, Base: expr.PayloadBaseNetworkHeader,
-			Offset: 12, Len: 4,
+	//   oifname != lab0 masquerade comment 10.44.0.0/24
+	rules.AddRule(&nftables.Rule{
+		Table: table, Chain: chain, UserData: comment(subnet.String()),
+		Exprs: []expr.Any{
+			// The source address is 4 bytes at offset 12 of the header.
+			&expr.Payload{
+				DestRegister: 1, Base: expr.PayloadBaseNetworkHeader,
+				Offset: 12, Len: 4,
+			},
+			&expr.Bitwise{
+				SourceRegister: 1, DestRegister: 1, Len: 4,
+				Mask: mask(subnet), Xor: make([]byte, 4),
+			},
+			compare(expr.CmpOpEq, subnet.Addr().AsSlice()),
+			&expr.Meta{Key: expr.MetaKeyOIFNAME, Register: 1},
+			compare(expr.CmpOpNeq, interfaceName()),
+			&expr.Masq{},
 		},
-		&expr.Bitwise{
-			SourceRegister: 1, DestRegister: 1, Len: 4,
-			Mask: mask(subnet), Xor: make([]byte, 4),
-		},
-		compare(expr.CmpOpEq, subnet.Masked().Addr().AsSlice()),
-		&expr.Meta{Key: expr.MetaKeyOIFNAME, Register: 1},
-		compare(expr.CmpOpNeq, interfaceName()),
-		&expr.Masq{},
-	}})
-}
-
-// compare goes on with a rule only if register 1 compares so.
-func compare(op expr.CmpOp, with []byte) expr.Any {
-	return &expr.Cmp{Op: op, Register: 1, Data: with}
-}
-
-// interfaceName is lab0 as the kernel keeps it: padded with zeros.
-func interfaceName() []byte {
-	name := make([]byte, unix.IFNAMSIZ)
-	copy(name, bridgeName)
-	return name
+	})
 }

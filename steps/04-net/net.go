@@ -12,11 +12,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-var (
-	errTaken      = errors.New("taken")
-	errNoNftables = errors.New("this kernel has no nftables")
-)
-
 // network is a container's place on the bridge. What the parent found out on
 // the host goes to the child with the rest of the description.
 type network struct {
