@@ -87,8 +87,11 @@ func UserNS(t T) {
 	if ability.OK && !inContainer() {
 		t.Fatal(fmt.Sprintf("need userns: %v, but %s", err, ability.Why))
 	}
-	lacking(t, "userns", fmt.Sprintf("%s (%v): run as root, `sysctl -w %s=%s`, or `make vm-fast`",
-		ability.Why, err, ability.Setting, ability.Value))
+	way := "run as root, or `make vm-fast`"
+	if ability.Setting != "" {
+		way = fmt.Sprintf("run as root, `sysctl -w %s=%s`, or `make vm-fast`", ability.Setting, ability.Value)
+	}
+	lacking(t, "userns", fmt.Sprintf("%s (%v): %s", ability.Why, err, way))
 }
 
 // inContainer reports whether another filter, such as an engine's seccomp

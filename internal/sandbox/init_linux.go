@@ -38,7 +38,12 @@ func runInit(given orders) int {
 	if err := furnish(given.Cgroups); err != nil {
 		return report(err)
 	}
-	before, err := journal.Scope{Whole: true}.Take()
+	scope := journal.Scope{Whole: true}
+	if len(given.Cgroups) == 0 {
+		// The cgroups in sight are the machine's, and not for us to change.
+		scope.Without = []journal.Kind{journal.Cgroups}
+	}
+	before, err := scope.Take()
 	if err != nil {
 		return report(err)
 	}

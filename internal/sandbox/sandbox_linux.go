@@ -13,7 +13,8 @@
 // of its own; for an ordinary user a user namespace around them, in which the
 // user is root. Its /proc, /sys and /run are its own, lo is up, and its
 // cgroup is the root of every hierarchy it sees. Other files are the
-// machine's: the working directory, the caches, /tmp.
+// machine's (the working directory, the caches, /tmp), and so is what no
+// namespace divides: the clock, modules, sysctls such as kernel.pid_max.
 //
 // The test binary executes itself three times over:
 //

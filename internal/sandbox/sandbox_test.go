@@ -3,6 +3,7 @@ package sandbox_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
@@ -24,7 +26,15 @@ import (
 // outside. A test starts this binary again with a scenario, which is what a
 // package's tests would be.
 func TestMain(m *testing.M) {
-	if name := os.Getenv(scenarioVariable); name != "" {
+	switch name := os.Getenv(scenarioVariable); name {
+	case "":
+	case "tests":
+		os.Exit(sandbox.Run(m))
+	case "testscript":
+		testscript.Main(sandbox.Wrap(scenario("hello")), map[string]func(){
+			"hello": func() { fmt.Println("active:", sandbox.Active()) },
+		})
+	default:
 		os.Exit(sandbox.Run(scenario(name)))
 	}
 	os.Exit(m.Run())
@@ -109,6 +119,21 @@ func TestStatusIsPassedOn(t *testing.T) {
 			assert.Equal(t, want, status, stderr)
 		})
 	}
+}
+
+// testscript makes a directory of commands before the tests and removes it
+// after them: in each of the sandbox's stages that go through it.
+func TestTestscript(t *testing.T) {
+	possible(t)
+	cmd := outer(t, "testscript")
+	temp := t.TempDir()
+	cmd.Env = append(cmd.Env, "TMPDIR="+temp)
+	out, stderr, status := play(t, cmd)
+	require.Zero(t, status, stderr)
+	assert.Equal(t, "active: true\n", out)
+	left, err := os.ReadDir(temp)
+	require.NoError(t, err)
+	assert.Empty(t, left)
 }
 
 func TestOrphansAreReaped(t *testing.T) {
@@ -226,6 +251,42 @@ func TestCgroupsAreItsOwn(t *testing.T) {
 	require.NoError(t, stdin.Close())
 	require.NoError(t, cmd.Wait())
 	assert.Empty(t, cgroupsOf(t, cmd.Process.Pid))
+}
+
+// An ordinary user to whom a version 2 cgroup was delegated gets a sandbox
+// with cgroups, too: beside the leaf in which the outer process is.
+func TestDelegatedCgroup(t *testing.T) {
+	need.RealRoot(t)
+	need.CgroupV2(t)
+	need.Cgroup(t, "cpu", "memory", "pids")
+	const nobody = 65534
+	given := filepath.Join("/sys/fs/cgroup", "lab-delegated-"+strconv.Itoa(os.Getpid()))
+	leaf := filepath.Join(given, "leaf")
+	require.NoError(t, os.MkdirAll(leaf, 0o755))
+	defer func() {
+		assert.NoError(t, os.Remove(leaf))
+		assert.NoError(t, os.Remove(given))
+	}()
+	for _, file := range []string{given, given + "/cgroup.procs", given + "/cgroup.subtree_control", leaf, leaf + "/cgroup.procs"} {
+		require.NoError(t, os.Chown(file, nobody, nobody))
+	}
+	dir, err := os.Open(leaf)
+	require.NoError(t, err)
+	defer dir.Close()
+
+	cmd := outer(t, "cgroup made-inside")
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Credential:  &syscall.Credential{Uid: nobody, Gid: nobody},
+		UseCgroupFD: true, CgroupFD: int(dir.Fd()),
+	}
+	out, stderr, status := play(t, cmd)
+	require.Zero(t, status, out+stderr)
+	var inside []cgroupFacts
+	require.NoError(t, json.Unmarshal([]byte(out), &inside), out)
+	assert.Equal(t, []cgroupFacts{{2, "/sys/fs/cgroup", "/", "/tests", true}}, inside)
+	left, err := filepath.Glob(filepath.Join(given, "lab-test-*"))
+	require.NoError(t, err)
+	assert.Empty(t, left)
 }
 
 func hierarchyOf(t *testing.T, controller string) (need.Hierarchy, bool) {
