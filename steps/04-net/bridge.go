@@ -51,7 +51,8 @@ func openBridge(asked netip.Prefix) (netlink.Link, netip.Prefix, error) {
 	return bridge, subnet, nil
 }
 
-// findBridge returns our bridge, or nil if the host has none.
+// findBridge returns our bridge, or nil if the host has none. One of the same
+// name that is not ours is none: it is never changed.
 func findBridge() (netlink.Link, error) {
 	link, err := netlink.LinkByName(bridgeName)
 	if gone(err) {
@@ -61,8 +62,7 @@ func findBridge() (netlink.Link, error) {
 		return nil, fmt.Errorf("link %s: %w", bridgeName, err)
 	}
 	if link.Attrs().HardwareAddr.String() != bridgeMAC {
-		return nil, fmt.Errorf("link %s: one that is not ours: %w",
-			bridgeName, unix.EEXIST)
+		return nil, nil
 	}
 	return link, nil
 }
@@ -79,7 +79,7 @@ func makeBridge(asked netip.Prefix) (netlink.Link, netip.Prefix, error) {
 	bridge := &netlink.Bridge{LinkAttrs: attrs}
 	// ip link add lab0 address 02:6c:61:62:00:00 type bridge
 	if err := netlink.LinkAdd(bridge); err != nil {
-		return nil, subnet, fmt.Errorf("bridge %s: %w", bridgeName, err)
+		return nil, subnet, fmt.Errorf("make bridge %s: %w", bridgeName, err)
 	}
 	if err := furnish(bridge, subnet); err != nil {
 		return nil, subnet, errors.Join(err, removeIfUnused(bridge))
