@@ -45,8 +45,8 @@ func openBridge(asked netip.Prefix) (netlink.Link, netip.Prefix, error) {
 	}
 	subnet := addresses[0].Masked()
 	if asked.IsValid() && asked.Masked() != subnet {
-		return nil, subnet, fmt.Errorf("-ip %s: %s is %w by %s",
-			asked, bridgeName, errTaken, subnet)
+		return nil, subnet, fmt.Errorf("-ip %s: %s is in use with %s",
+			asked, bridgeName, subnet)
 	}
 	return bridge, subnet, nil
 }
@@ -106,14 +106,9 @@ func furnish(bridge netlink.Link, subnet netip.Prefix) error {
 // what was done for its sake. The bridge goes last: whatever ends this program
 // before, the next one finds it and does it all again.
 func removeIfUnused(bridge netlink.Link) error {
-	links, err := dump(netlink.LinkList)
-	if err != nil {
-		return fmt.Errorf("ports of %s: %w", bridgeName, err)
-	}
-	for _, link := range links {
-		if link.Attrs().MasterIndex == bridge.Attrs().Index {
-			return nil
-		}
+	used, err := hasPorts(bridge)
+	if used || err != nil {
+		return err
 	}
 	before := strings.TrimPrefix(bridge.Attrs().Alias, "before: ")
 	err = errors.Join(removeRules(), writeSettings(before))
@@ -122,27 +117,4 @@ func removeIfUnused(bridge netlink.Link) error {
 		err = errors.Join(err, fmt.Errorf("delete %s: %w", bridgeName, gone))
 	}
 	return err
-}
-
-// disconnect takes the container off the bridge, on the host, and the bridge
-// away if nobody is left on it.
-func disconnect(c *container) error {
-	lock, err := lockHost()
-	if err != nil {
-		return err
-	}
-	defer lock.Close()
-	// The pair may have ended with the container. Its name may be another
-	// container's by now; an index is not given twice.
-	if port, err := netlink.LinkByIndex(c.Net.port); err == nil {
-		// ip link delete lab0-2
-		if err := netlink.LinkDel(port); err != nil && !gone(err) {
-			return fmt.Errorf("delete link %s: %w", port.Attrs().Name, err)
-		}
-	}
-	bridge, err := findBridge()
-	if bridge == nil || err != nil {
-		return err
-	}
-	return removeIfUnused(bridge)
 }
