@@ -12,14 +12,14 @@ import (
 	"testing"
 	"time"
 
+	"lab/internal/journal"
+	"lab/internal/need"
+	"lab/internal/sandbox"
+
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
-
-	"lab/internal/journal"
-	"lab/internal/need"
-	"lab/internal/sandbox"
 )
 
 // takeVariable makes this binary print a snapshot instead of testing.
@@ -45,16 +45,21 @@ type leak struct {
 	realRoot   bool // only the machine's root can see it
 }
 
+// added is the difference that something new makes.
+func added(kind journal.Kind, what string) journal.Difference {
+	return journal.Difference{Kind: kind, What: what, Change: "added"}
+}
+
 var mountLeaks = map[string]leak{
 	"a mount": {
 		make: func(*testing.T) error { return unix.Mount("leak", "/run/leak", "tmpfs", 0, "") },
 		undo: func(*testing.T) error { return unix.Unmount("/run/leak", 0) },
-		want: journal.Difference{Kind: journal.Mounts, What: "tmpfs on /run/leak", Change: "added"},
+		want: added(journal.Mounts, "tmpfs on /run/leak"),
 	},
 	"a mount over another": {
 		make: func(*testing.T) error { return unix.Mount("leak", "/run", "tmpfs", 0, "") },
 		undo: func(*testing.T) error { return unix.Unmount("/run", 0) },
-		want: journal.Difference{Kind: journal.Mounts, What: "tmpfs on /run", Change: "added"},
+		want: added(journal.Mounts, "tmpfs on /run"),
 	},
 	"propagation": {
 		make: func(*testing.T) error { return unix.Mount("", "/proc", "", unix.MS_SHARED, "") },
@@ -69,9 +74,9 @@ var mountLeaks = map[string]leak{
 
 var linkLeaks = map[string]leak{
 	"a bridge": {
-		make: func(*testing.T) error { return netlink.LinkAdd(&netlink.Bridge{LinkAttrs: named("leak0")}) },
-		undo: func(*testing.T) error { return netlink.LinkDel(&netlink.Bridge{LinkAttrs: named("leak0")}) },
-		want: journal.Difference{Kind: journal.Links, What: "bridge link leak0", Change: "added"},
+		make: func(*testing.T) error { return netlink.LinkAdd(bridge("leak0")) },
+		undo: func(*testing.T) error { return netlink.LinkDel(bridge("leak0")) },
+		want: added(journal.Links, "bridge link leak0"),
 	},
 	"an address": {
 		make: func(*testing.T) error { return netlink.AddrAdd(lo(), address("10.77.0.1/32")) },
@@ -85,16 +90,14 @@ var linkLeaks = map[string]leak{
 	"a route": {
 		make: func(*testing.T) error { return netlink.RouteAdd(route("10.78.0.0/16")) },
 		undo: func(*testing.T) error { return netlink.RouteDel(route("10.78.0.0/16")) },
-		want: journal.Difference{Kind: journal.Links, What: "route 10.78.0.0/16", Change: "added"},
+		want: added(journal.Links, "route 10.78.0.0/16"),
 	},
 	"a named network namespace": {
 		make: func(*testing.T) error {
 			return os.WriteFile("/run/netns/leak", nil, 0o644)
 		},
 		undo: func(*testing.T) error { return os.Remove("/run/netns/leak") },
-		want: journal.Difference{
-			Kind: journal.Links, What: "network namespace /run/netns/leak", Change: "added",
-		},
+		want: added(journal.Links, "network namespace /run/netns/leak"),
 	},
 }
 
@@ -102,32 +105,28 @@ var ruleLeaks = map[string]leak{
 	"a table": {
 		make: tool("nft", "nftables", "add table inet leak"),
 		undo: tool("nft", "nftables", "delete table inet leak"),
-		want: journal.Difference{Kind: journal.Rules, What: "nftables table inet leak", Change: "added"},
+		want: added(journal.Rules, "nftables table inet leak"),
 	},
 	"a chain": {
 		make: tool("nft", "nftables", "add chain ip before leak"),
 		undo: tool("nft", "nftables", "delete chain ip before leak"),
-		want: journal.Difference{
-			Kind: journal.Rules, What: "nftables chain ip before leak", Change: "added",
-		},
+		want: added(journal.Rules, "nftables chain ip before leak"),
 	},
 	"a set": {
 		make: tool("nft", "nftables", "add set ip before leak { type ipv4_addr; }"),
 		undo: tool("nft", "nftables", "delete set ip before leak"),
-		want: journal.Difference{Kind: journal.Rules, What: "nftables set ip before leak", Change: "added"},
+		want: added(journal.Rules, "nftables set ip before leak"),
 	},
 	"a rule": {
 		make: tool("nft", "nftables", "add rule ip rules old accept"),
 		undo: tool("nft", "nftables", "flush chain ip rules old"),
-		want: journal.Difference{
-			Kind: journal.Rules, What: "nftables rule ip rules old handle 2", Change: "added",
-		},
+		want: added(journal.Rules, "nftables rule ip rules old handle 2"),
 	},
 	"a rule of iptables-legacy": {
 		realRoot: true,
 		make:     tool("iptables-legacy", "iptables", "-t nat -A POSTROUTING -j ACCEPT"),
 		undo:     tool("iptables-legacy", "iptables", "-t nat -F"),
-		want:     journal.Difference{Kind: journal.Rules, What: "iptables-legacy table nat", Change: "added"},
+		want:     added(journal.Rules, "iptables-legacy table nat"),
 	},
 }
 
@@ -136,7 +135,8 @@ var settingLeaks = map[string]leak{
 		make: func(*testing.T) error { return unix.Sethostname([]byte("leak")) },
 		undo: func(*testing.T) error { return unix.Sethostname([]byte("before")) },
 		want: journal.Difference{
-			Kind: journal.Settings, What: "kernel.hostname", Change: `changed from "before" to "leak"`,
+			Kind: journal.Settings, What: "kernel.hostname",
+			Change: `changed from "before" to "leak"`,
 		},
 	},
 	"forwarding by one link": {
@@ -221,7 +221,8 @@ func TestCgroupsAreDetected(t *testing.T) {
 		require.NoError(t, os.Mkdir(engine, 0o755))
 
 		assert.Equal(t, cgroups(top, filepath.Dir(deep)), before.Diff(take(t, before.Scope)))
-		assert.Equal(t, cgroups(engine, top, filepath.Dir(deep), deep), whole.Diff(take(t, whole.Scope)))
+		all := cgroups(engine, top, filepath.Dir(deep), deep)
+		assert.Equal(t, all, whole.Diff(take(t, whole.Scope)))
 		for _, dir := range []string{deep, filepath.Dir(deep), top, engine} {
 			require.NoError(t, os.Remove(dir))
 		}
@@ -232,7 +233,8 @@ func TestCgroupsAreDetected(t *testing.T) {
 func cgroups(dirs ...string) []journal.Difference {
 	var found []journal.Difference
 	for _, dir := range dirs {
-		found = append(found, journal.Difference{Kind: journal.Cgroups, What: "cgroup " + dir, Change: "added"})
+		what := "cgroup " + dir
+		found = append(found, added(journal.Cgroups, what))
 	}
 	return found
 }
@@ -251,7 +253,7 @@ func TestProcessesAreDetected(t *testing.T) {
 	require.NoError(t, child.Process.Kill())
 	assert.Empty(t, settle(t, before, 5*time.Second), "a zombie")
 	assert.Empty(t, settle(t, whole, 5*time.Second), "a zombie")
-	assert.Error(t, child.Wait(), "killed")
+	require.Error(t, child.Wait(), "killed")
 
 	orphan := makeOrphan(t)
 	assert.Empty(t, before.Diff(take(t, before.Scope)), "an orphan that PID 1 took")
@@ -273,14 +275,15 @@ func TestProcessesAreDetected(t *testing.T) {
 
 func sleeping(pid int) journal.Difference {
 	what := fmt.Sprintf("process %d (sleep)", pid)
-	return journal.Difference{Kind: journal.Processes, What: what, Change: "added"}
+	return added(journal.Processes, what)
 }
 
 // makeOrphan starts a process whose parent has ended and which has got as far
 // as its program.
 func makeOrphan(t *testing.T) *os.Process {
 	t.Helper()
-	out, err := exec.CommandContext(t.Context(), "sh", "-c", "sleep 1000 >/dev/null 2>&1 & echo $!").Output()
+	const script = "sleep 1000 >/dev/null 2>&1 & echo $!"
+	out, err := exec.CommandContext(t.Context(), "sh", "-c", script).Output()
 	require.NoError(t, err)
 	var pid int
 	_, err = fmt.Sscan(string(out), &pid)
@@ -357,14 +360,16 @@ func settle(t *testing.T, before journal.Snapshot, most time.Duration) []journal
 	return journal.Settle(ctx, before)
 }
 
-func named(name string) netlink.LinkAttrs {
+func bridge(name string) netlink.Link {
 	attrs := netlink.NewLinkAttrs()
 	attrs.Name = name
-	return attrs
+	return &netlink.Bridge{LinkAttrs: attrs}
 }
 
 // lo is the loopback link, which always is number 1.
-func lo() netlink.Link { return &netlink.Device{LinkAttrs: netlink.LinkAttrs{Name: "lo", Index: 1}} }
+func lo() netlink.Link {
+	return &netlink.Device{LinkAttrs: netlink.LinkAttrs{Name: "lo", Index: 1}}
+}
 
 func address(cidr string) *netlink.Addr {
 	parsed, err := netlink.ParseIPNet(cidr)
@@ -383,7 +388,8 @@ func tool(name, pkg, arguments string) func(*testing.T) error {
 	return func(t *testing.T) error {
 		t.Helper()
 		path := need.Tool(t, name, pkg)
-		out, err := exec.CommandContext(t.Context(), path, strings.Fields(arguments)...).CombinedOutput()
+		cmd := exec.CommandContext(t.Context(), path, strings.Fields(arguments)...)
+		out, err := cmd.CombinedOutput()
 		if err != nil {
 			return fmt.Errorf("%s %s: %w: %s", name, arguments, err, out)
 		}

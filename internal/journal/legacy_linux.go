@@ -44,7 +44,7 @@ func legacyTables() ([]Entry, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list iptables-legacy rules: %w", err)
 	}
-	defer unix.Close(socket)
+	defer func() { _ = unix.Close(socket) }() // nothing was written to it
 
 	var found []Entry
 	for table := range strings.FieldsSeq(string(names)) {

@@ -7,7 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-const statTail = " 1 1701 1701 0 -1 4194304 88 0 0 0 0 0 0 0 20 0 1 0 8731 2641920 192 18446744073709551615"
+// statTail is what follows the state in a line of /proc/PID/stat.
+const statTail = " 1 1701 1701 0 -1 4194304 88 0 0 0 0 0 0 0 20 0 1 0 8731 2641920 192 184467"
 
 func TestParseStat(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -26,7 +27,8 @@ func TestParseStat(t *testing.T) {
 	}
 	for name, line := range map[string]string{
 		"empty": "", "no parentheses": "7 sleep S", "reversed": "7 )(", "short": "7 (sleep) S 1 2",
-		"pid is no number": "x (sleep) S" + statTail, "parent is no number": "7 (sleep) S x" + statTail[2:],
+		"pid is no number":    "x (sleep) S" + statTail,
+		"parent is no number": "7 (sleep) S x" + statTail[2:],
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := parseStat([]byte(line))
@@ -55,10 +57,10 @@ func TestNftName(t *testing.T) {
 	}
 	name, err := nftName(message, []uint16{1, 2}, 3)
 	require.NoError(t, err)
-	assert.Equal(t, " ip nat post handle 5", name)
+	assert.Equal(t, "ip nat post handle 5", name)
 	name, err = nftName(message, []uint16{1}, 0)
 	require.NoError(t, err)
-	assert.Equal(t, " ip nat", name)
+	assert.Equal(t, "ip nat", name)
 	_, err = nftName(message[:3], nil, 0)
 	assert.Error(t, err)
 }
@@ -77,7 +79,7 @@ func TestOthers(t *testing.T) {
 	} {
 		assert.True(t, others(name), name)
 	}
-	for _, name := range []string{"lab-5f3c", "web", "deadbeef", "docker", "container of a learner's own"} {
+	for _, name := range []string{"lab-5f3c", "web", "deadbeef", "docker", "a learner's own"} {
 		assert.False(t, others(name), name)
 	}
 }

@@ -6,11 +6,11 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
-
 	"lab/internal/need"
 	"lab/internal/sandbox"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 func TestMain(m *testing.M) { os.Exit(sandbox.Run(m)) }
@@ -47,7 +47,8 @@ func ask(helper func(need.T)) *judge {
 func TestSkipsSayWhy(t *testing.T) {
 	missing := func(t need.T) { need.Tool(t, "no-such-tool", "no-such-package") }
 	t.Setenv("LAB_LANE", "")
-	assert.Equal(t, "need tool: no no-such-tool on PATH: `apt-get install no-such-package`", ask(missing).skipped)
+	const reason = "need tool: no no-such-tool on PATH: `apt-get install no-such-package`"
+	assert.Equal(t, reason, ask(missing).skipped)
 	t.Setenv("LAB_LANE", "host-root")
 	j := ask(missing)
 	assert.Empty(t, j.skipped)

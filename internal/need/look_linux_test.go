@@ -2,8 +2,10 @@ package need
 
 import (
 	"errors"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -20,8 +22,11 @@ func machine(t *testing.T, uid int, files map[string]string) host {
 		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
 		require.NoError(t, os.WriteFile(path, []byte(text), 0o644))
 	}
-	nothing := func(string) (string, error) { return "", errors.New("not found") }
-	return host{root: root, uid: uid, lookPath: nothing, writable: func(string) bool { return false }}
+	return host{
+		root: root, uid: uid,
+		lookPath: func(string) (string, error) { return "", errors.New("not found") },
+		writable: func(string) bool { return false },
+	}
 }
 
 // A machine of systemd with version 1: controllers that are mounted together,
@@ -50,8 +55,9 @@ var hybrid = map[string]string{
 
 // A user's scope on a machine with version 2.
 var v2 = map[string]string{
-	"/proc/self/mountinfo": "30 23 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate\n",
-	"/proc/self/cgroup":    "0::/user.slice/user-1000.slice/user@1000.service/app.slice/run-7.scope\n",
+	"/proc/self/mountinfo": `30 23 0:26 / /sys/fs/cgroup rw shared:4 - cgroup2 cgroup2 rw,nsdelegate
+`,
+	"/proc/self/cgroup": "0::/user.slice/user@1000.service/app.slice/run-7.scope\n",
 
 	"/sys/fs/cgroup/cgroup.controllers": "cpuset cpu io memory pids\n",
 }
@@ -99,8 +105,8 @@ func TestOwnDir(t *testing.T) {
 		want             string
 		ok               bool
 	}{
-		"the machine":                      {"/sys/fs/cgroup", "/", "/a/b", "/sys/fs/cgroup/a/b", true},
-		"at the top":                       {"/sys/fs/cgroup", "/", "/", "/sys/fs/cgroup", true},
+		"the machine":                      {"/cg", "/", "/a/b", "/cg/a/b", true},
+		"at the top":                       {"/cg", "/", "/", "/cg", true},
 		"a container of the host's cgroup": {"/cg", "/docker/7", "/docker/7/x", "/cg/x", true},
 		"its top":                          {"/cg", "/docker/7", "/docker/7", "/cg", true},
 		"a name that begins alike":         {"/cg", "/docker/7", "/docker/77", "", false},
@@ -131,10 +137,14 @@ func TestCoveredMounts(t *testing.T) {
 }
 
 func TestBrokenFiles(t *testing.T) {
-	h := machine(t, 0, map[string]string{"/proc/self/cgroup": "no colons\n", "/proc/self/mountinfo": ""})
+	h := machine(t, 0, map[string]string{
+		"/proc/self/cgroup": "no colons\n", "/proc/self/mountinfo": "",
+	})
 	_, err := h.hierarchies()
-	assert.ErrorContains(t, err, `"no colons" has no three fields`)
-	h = machine(t, 0, map[string]string{"/proc/self/cgroup": "0::/\n", "/proc/self/mountinfo": "1 2 3\n"})
+	require.ErrorContains(t, err, `"no colons" has no three fields`)
+	h = machine(t, 0, map[string]string{
+		"/proc/self/cgroup": "0::/\n", "/proc/self/mountinfo": "1 2 3\n",
+	})
 	_, err = h.hierarchies()
 	assert.ErrorContains(t, err, "read own mounts")
 }
@@ -142,30 +152,28 @@ func TestBrokenFiles(t *testing.T) {
 // systemd hands a user a scope: directory, cgroup.procs and subtree_control
 // are the user's. A leaf in which the user is alone is the same, one up.
 func TestDelegated(t *testing.T) {
-	const scope = "/sys/fs/cgroup/user.slice/user-1000.slice/user@1000.service/app.slice/run-7.scope"
+	const slice = "/sys/fs/cgroup/user.slice/user@1000.service/app.slice"
+	const scope = slice + "/run-7.scope"
+	handedOut := func(dir string) []string {
+		return []string{dir, dir + "/cgroup.procs", dir + "/cgroup.subtree_control"}
+	}
 	for name, c := range map[string]struct {
 		uid  int
 		ours []string
 		want string
 	}{
-		"a delegated scope": {1000, []string{scope, scope + "/cgroup.procs", scope + "/cgroup.subtree_control"}, scope},
-		"the slice around it": {1000, []string{
-			filepath.Dir(scope), filepath.Dir(scope) + "/cgroup.procs",
-			filepath.Dir(scope) + "/cgroup.subtree_control",
-		}, filepath.Dir(scope)},
-		"a directory, but not its controllers": {1000, []string{scope, scope + "/cgroup.procs"}, ""},
+		"a delegated scope":                    {1000, handedOut(scope), scope},
+		"the slice around it":                  {1000, handedOut(slice), slice},
+		"a directory, but not its controllers": {1000, handedOut(scope)[:2], ""},
 		"nothing":                              {1000, nil, ""},
-		"root needs none":                      {0, []string{scope, scope + "/cgroup.procs", scope + "/cgroup.subtree_control"}, ""},
+		"root needs none":                      {0, handedOut(scope), ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := machine(t, c.uid, v2)
 			h.writable = func(path string) bool {
-				for _, ours := range c.ours {
-					if path == h.path(ours) {
-						return true
-					}
-				}
-				return false
+				return slices.ContainsFunc(c.ours, func(ours string) bool {
+					return path == h.path(ours)
+				})
 			}
 			assert.Equal(t, c.want, h.cgroups().Delegated)
 		})
@@ -187,7 +195,8 @@ func TestUserNamespaces(t *testing.T) {
 		"Debian's old setting": {1000, map[string]string{
 			kernelHasThem: "", "/proc/sys/kernel/unprivileged_userns_clone": "0\n",
 		}, Ability{
-			Why: "kernel.unprivileged_userns_clone is 0", Setting: "kernel.unprivileged_userns_clone", Value: "1",
+			Why:     "kernel.unprivileged_userns_clone is 0",
+			Setting: "kernel.unprivileged_userns_clone", Value: "1",
 		}},
 		"AppArmor's restriction": {1000, map[string]string{
 			kernelHasThem: "", "/proc/sys/kernel/apparmor_restrict_unprivileged_userns": "1\n",
@@ -201,7 +210,10 @@ func TestUserNamespaces(t *testing.T) {
 		}, Ability{OK: true, Why: "no setting forbids it"}},
 		"none for anybody": {0, map[string]string{
 			kernelHasThem: "", "/proc/sys/user/max_user_namespaces": "0\n",
-		}, Ability{Why: "user.max_user_namespaces is 0", Setting: "user.max_user_namespaces", Value: "10000"}},
+		}, Ability{
+			Why:     "user.max_user_namespaces is 0",
+			Setting: "user.max_user_namespaces", Value: "10000",
+		}},
 		"not in the kernel": {0, nil, Ability{Why: "the kernel is built without CONFIG_USER_NS"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -217,12 +229,16 @@ func TestOverlayIsFound(t *testing.T) {
 		ok    bool
 		why   string
 	}{
-		"registered": {map[string]string{"/proc/filesystems": "nodev\tproc\nnodev\toverlay\n\text4\n"}, true, "listed in /proc/filesystems"},
+		"registered": {map[string]string{
+			"/proc/filesystems": "nodev\tproc\nnodev\toverlay\n\text4\n",
+		}, true, "listed in /proc/filesystems"},
 		"a module": {map[string]string{
-			release: "6.1.0\n", "/lib/modules/6.1.0/modules.dep": "kernel/fs/overlayfs/overlay.ko:\n",
+			release:                          "6.1.0\n",
+			"/lib/modules/6.1.0/modules.dep": "kernel/fs/overlayfs/overlay.ko:\n",
 		}, true, "listed in /lib/modules/6.1.0/modules.dep"},
 		"missing": {map[string]string{
-			release: "6.1.0\n", "/proc/filesystems": "\text4\n", "/lib/modules/6.1.0/modules.dep": "",
+			release: "6.1.0\n", "/lib/modules/6.1.0/modules.dep": "",
+			"/proc/filesystems": "\text4\n",
 		}, false, "overlay is neither in /proc/filesystems nor a module of this kernel"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -232,7 +248,8 @@ func TestOverlayIsFound(t *testing.T) {
 }
 
 func TestRootIsMoreThanAnID(t *testing.T) {
-	const all, none = "Name:\tx\nCapEff:\t000001fffeffffff\n", "Name:\tx\nCapEff:\t00000000a80425fb\n"
+	const all = "Name:\tx\nCapEff:\t000001fffeffffff\n"
+	const few = "Name:\tx\nCapEff:\t00000000a80425fb\n"
 	for name, c := range map[string]struct {
 		uid            int
 		status, uidMap string
@@ -240,12 +257,14 @@ func TestRootIsMoreThanAnID(t *testing.T) {
 	}{
 		"the machine's root":     {0, all, "         0          0 4294967295\n", true, true},
 		"of a user namespace":    {0, all, "         0       1000          1\n", true, false},
-		"of a container":         {0, none, "         0          0 4294967295\n", false, false},
-		"a user":                 {1000, none, "         0          0 4294967295\n", false, false},
+		"of a container":         {0, few, "         0          0 4294967295\n", false, false},
+		"a user":                 {1000, few, "         0          0 4294967295\n", false, false},
 		"a user with capability": {1000, all, "         0          0 4294967295\n", false, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			h := machine(t, c.uid, map[string]string{"/proc/self/status": c.status, "/proc/self/uid_map": c.uidMap})
+			h := machine(t, c.uid, map[string]string{
+				"/proc/self/status": c.status, "/proc/self/uid_map": c.uidMap,
+			})
 			facts := h.look()
 			assert.Equal(t, c.root, facts.Root)
 			assert.Equal(t, c.real, facts.RealRoot)
@@ -259,9 +278,7 @@ func TestLookFixture(t *testing.T) {
 		"/proc/self/ns/user":         "", "/proc/self/ns/net": "",
 		"/run/systemd/system/x": "",
 	}
-	for name, text := range v2 {
-		files[name] = text
-	}
+	maps.Copy(files, v2)
 	files["/proc/self/mountinfo"] += "60 27 0:50 / /run rw - tmpfs lab-sandbox rw\n"
 	h := machine(t, 1000, files)
 	h.lookPath = func(tool string) (string, error) {

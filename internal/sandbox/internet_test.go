@@ -7,12 +7,12 @@ import (
 	"testing"
 	"time"
 
+	"lab/internal/need"
+	"lab/internal/sandbox"
+
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
-
-	"lab/internal/need"
-	"lab/internal/sandbox"
 )
 
 // The host reaches the internet by its default route, the internet answers
@@ -35,7 +35,7 @@ func TestInternet(t *testing.T) {
 			return
 		}
 		_, _ = io.WriteString(conn, conn.RemoteAddr().(*net.TCPAddr).IP.String())
-		conn.Close()
+		_ = conn.Close() // the reader sees what came
 	}()
 
 	conn, err := net.DialTimeout("tcp4", server.Addr().String(), 10*time.Second)

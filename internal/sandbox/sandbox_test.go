@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,13 +14,13 @@ import (
 	"testing"
 	"time"
 
+	"lab/internal/need"
+	"lab/internal/sandbox"
+
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
-
-	"lab/internal/need"
-	"lab/internal/sandbox"
 )
 
 // TestMain runs the tests on the machine itself: they look at sandboxes from
@@ -55,9 +56,9 @@ func play(t *testing.T, cmd *exec.Cmd) (stdout, stderr string, status int) {
 	t.Helper()
 	var out, errors bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errors
-	err := cmd.Run()
-	if _, status := err.(*exec.ExitError); err != nil && !status {
-		require.NoError(t, err)
+	if err := cmd.Run(); err != nil {
+		exit := &exec.ExitError{}
+		require.ErrorAs(t, err, &exit)
 	}
 	return out.String(), errors.String(), cmd.ProcessState.ExitCode()
 }
@@ -113,7 +114,9 @@ func TestHostIsItsOwn(t *testing.T) {
 
 func TestStatusIsPassedOn(t *testing.T) {
 	possible(t)
-	for name, want := range map[string]int{"status 0": 0, "status 7": 7, "die KILL": 137, "die TERM": 143} {
+	for name, want := range map[string]int{
+		"status 0": 0, "status 7": 7, "die KILL": 137, "die TERM": 143,
+	} {
 		t.Run(name, func(t *testing.T) {
 			_, stderr, status := play(t, outer(t, name))
 			assert.Equal(t, want, status, stderr)
@@ -146,6 +149,7 @@ func TestOrphansAreReaped(t *testing.T) {
 // Whatever ends the outer process ends all of them.
 func TestNothingOutlivesTheOuterProcess(t *testing.T) {
 	possible(t)
+	var killed int
 	for _, s := range []syscall.Signal{unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGKILL} {
 		t.Run(unix.SignalName(s), func(t *testing.T) {
 			cmd := outer(t, "hang")
@@ -164,10 +168,12 @@ func TestNothingOutlivesTheOuterProcess(t *testing.T) {
 			_ = cmd.Wait() // its status is what the signal makes of it
 			assert.Eventually(t, func() bool { return len(withEnv(t, token)) == 0 },
 				10*time.Second, 10*time.Millisecond)
-			if s != unix.SIGKILL {
-				assert.Equal(t, 128+int(s), cmd.ProcessState.ExitCode())
-				assert.Empty(t, cgroupsOf(t, cmd.Process.Pid))
+			if s == unix.SIGKILL {
+				killed = cmd.Process.Pid
+				return
 			}
+			assert.Equal(t, 128+int(s), cmd.ProcessState.ExitCode())
+			assert.Empty(t, cgroupsOf(t, cmd.Process.Pid))
 		})
 	}
 
@@ -175,10 +181,7 @@ func TestNothingOutlivesTheOuterProcess(t *testing.T) {
 	// one does.
 	_, stderr, status := play(t, outer(t, "status 0"))
 	require.Zero(t, status, stderr)
-	for _, dir := range cgroupsOf(t, 0) {
-		pid, _, _ := strings.Cut(strings.TrimPrefix(filepath.Base(dir), "lab-test-"), "-")
-		assert.DirExists(t, "/proc/"+pid, dir)
-	}
+	assert.Empty(t, cgroupsOf(t, killed))
 }
 
 // withEnv returns the living processes with a variable in their environment.
@@ -196,13 +199,10 @@ func withEnv(t *testing.T, variable string) []string {
 	return found
 }
 
-// cgroupsOf returns the cgroups that an outer process made; of any, if pid is 0.
+// cgroupsOf returns the cgroups that an outer process made and did not remove.
 func cgroupsOf(t *testing.T, pid int) []string {
 	t.Helper()
-	name := "lab-test-*"
-	if pid != 0 {
-		name = "lab-test-" + strconv.Itoa(pid) + "-*"
-	}
+	name := "lab-test-" + strconv.Itoa(pid) + "-*"
 	hierarchies, err := need.Hierarchies()
 	require.NoError(t, err)
 	var found []string
@@ -267,8 +267,10 @@ func TestDelegatedCgroup(t *testing.T) {
 		assert.NoError(t, os.Remove(leaf))
 		assert.NoError(t, os.Remove(given))
 	}()
-	for _, file := range []string{given, given + "/cgroup.procs", given + "/cgroup.subtree_control", leaf, leaf + "/cgroup.procs"} {
-		require.NoError(t, os.Chown(file, nobody, nobody))
+	for _, file := range []string{
+		"", "cgroup.procs", "cgroup.subtree_control", "leaf", "leaf/cgroup.procs",
+	} {
+		require.NoError(t, os.Chown(filepath.Join(given, file), nobody, nobody))
 	}
 	dir, err := os.Open(leaf)
 	require.NoError(t, err)
@@ -324,6 +326,38 @@ func TestLeaksFailTheRun(t *testing.T) {
 // hasCgroups reports whether a sandbox of this user has cgroups of its own.
 func hasCgroups() bool {
 	return need.Look().RealRoot && need.TryCgroup("memory") == nil
+}
+
+// A first process that is not in namespaces of its own touches nothing: it is
+// given the orders of one, and what it is to keep away from.
+func TestOrdersOutsideOfASandbox(t *testing.T) {
+	if !insideSandbox(t) {
+		return
+	}
+	before, err := os.ReadFile("/proc/self/mountinfo")
+	require.NoError(t, err)
+	link, err := os.Readlink("/proc/self/ns/mnt")
+	require.NoError(t, err)
+	for name, given := range map[string]string{
+		"enter":                `{"stage":"enter"}`,
+		"init":                 `{"stage":"init"}`,
+		"init, told of a host": `{"stage":"init","outside":{"mnt":"` + link + `"}}`,
+	} {
+		cmd := outer(t, "status 0")
+		cmd.Env = append(cmd.Env, "LAB_SANDBOX="+given)
+		said, saying, err := os.Pipe()
+		require.NoError(t, err)
+		cmd.ExtraFiles = []*os.File{saying}
+		_, stderr, status := play(t, cmd)
+		require.NoError(t, saying.Close())
+		word, err := io.ReadAll(said)
+		require.NoError(t, err)
+		assert.Equal(t, 125, status, name+stderr)
+		assert.Contains(t, string(word), "the new host has no mnt namespace of its own", name)
+	}
+	after, err := os.ReadFile("/proc/self/mountinfo")
+	require.NoError(t, err)
+	assert.Equal(t, string(before), string(after))
 }
 
 // Where namespaces are forbidden the tests run all the same, on the machine,

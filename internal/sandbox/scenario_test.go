@@ -15,13 +15,13 @@ import (
 	"testing"
 	"time"
 
+	"lab/internal/need"
+	"lab/internal/sandbox"
+
 	"github.com/moby/sys/mountinfo"
 	"github.com/stretchr/testify/require"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
-
-	"lab/internal/need"
-	"lab/internal/sandbox"
 )
 
 // scenarioVariable names the scenario that this binary plays instead of its
