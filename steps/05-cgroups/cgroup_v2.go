@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 )
 
 // v2 is a cgroup of version 2: one directory for all controllers.
@@ -87,8 +88,9 @@ func (g *v2) remove() error {
 		return nil // another run needs what the parent hands on
 	}
 	var errs []error
-	for _, name := range g.enabled {
-		errs = append(errs, write(g.parent, "cgroup.subtree_control", "-"+name))
+	if len(g.enabled) > 0 {
+		errs = append(errs, write(g.parent, "cgroup.subtree_control",
+			"-"+strings.Join(g.enabled, " -")))
 	}
 	if g.inLeaf {
 		errs = append(errs,

@@ -34,47 +34,46 @@ func parentV2(top, root string) (string, error) {
 	return top, nil
 }
 
-// handOn has the parent hand its controllers on to its children. The kernel
-// refuses that with EBUSY while processes are in the parent: they would
-// compete with its children. If it is only us, we move.
+// handOn has the parent hand its controllers on to its children, on the host.
+// Only the root of all can do that with processes in it: elsewhere they would
+// compete with the children.
 func (g *v2) handOn() error {
+	_, err := os.Stat(filepath.Join(g.parent, "cgroup.type"))
+	if isRoot := errors.Is(err, fs.ErrNotExist); !isRoot {
+		if err := g.makeRoom(); err != nil {
+			return err
+		}
+	}
 	const file = "cgroup.subtree_control"
 	already, err := readWords(filepath.Join(g.parent, file))
 	if err != nil {
 		return err
 	}
+	var missing []string
 	for _, name := range g.controllers {
-		if slices.Contains(already, name) {
-			continue
+		if !slices.Contains(already, name) {
+			missing = append(missing, name)
 		}
-		// echo +memory > /sys/fs/cgroup/cgroup.subtree_control
-		err := write(g.parent, file, "+"+name)
-		if errors.Is(err, unix.EBUSY) && !g.inLeaf {
-			if err := g.moveToLeaf(); err != nil {
-				return err
-			}
-			err = write(g.parent, file, "+"+name)
-		}
-		if err != nil {
-			return err
-		}
-		g.enabled = append(g.enabled, name)
 	}
-	return nil
+	if len(missing) == 0 {
+		return nil
+	}
+	g.enabled = missing
+	// echo "+memory +cpu" > /sys/fs/cgroup/cgroup.subtree_control
+	return write(g.parent, file, "+"+strings.Join(missing, " +"))
 }
 
-// moveToLeaf makes room in the parent, on the host, if no one else is there.
-func (g *v2) moveToLeaf() error {
+// makeRoom moves this process from the parent into a leaf beside the container,
+// on the host. Other processes are not ours to move.
+func (g *v2) makeRoom() error {
 	members, err := readWords(filepath.Join(g.parent, "cgroup.procs"))
-	if err != nil {
+	if err != nil || len(members) == 0 {
 		return err
 	}
 	own := strconv.Itoa(os.Getpid())
-	if others := slices.DeleteFunc(members, func(pid string) bool {
-		return pid == own
-	}); len(others) > 0 {
-		return hinted{fmt.Errorf("cgroup %s has %d other processes, so it "+
-			"cannot hand controllers on", g.parent, len(others)), inScope()}
+	if len(members) > 1 || members[0] != own {
+		return hinted{fmt.Errorf("other processes are in %s, so it cannot hand "+
+			"controllers on", g.parent), inScope()}
 	}
 	// mkdir leaf; echo $$ > leaf/cgroup.procs
 	leaf := filepath.Join(g.parent, "leaf")

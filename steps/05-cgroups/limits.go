@@ -22,7 +22,7 @@ type limits struct {
 // The least with which a command starts; docs/decisions/0005-limits.md tells
 // how that was measured.
 const (
-	leastMemory = 1 << 20
+	leastMemory = 4 << 20
 	leastPIDs   = 16
 )
 
