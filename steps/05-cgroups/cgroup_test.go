@@ -33,6 +33,16 @@ func TestLeavesNothing(t *testing.T) {
 	scripts(t, "testdata/leaves")
 }
 
+// TestUnderSystemd is about where the cgroup is made when systemd runs.
+func TestUnderSystemd(t *testing.T) {
+	need.Cgroup(t, "memory", "cpu", "pids")
+	dir := "testdata/systemd-v1"
+	if need.Look().Cgroups.Mode == "v2" {
+		dir = "testdata/systemd-v2"
+	}
+	scripts(t, dir)
+}
+
 // scripts runs the scripts of a directory. They find the program and the
 // applets on PATH and a root file system in $ROOT.
 func scripts(t *testing.T, dir string) {
