@@ -3,18 +3,12 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"golang.org/x/sys/unix"
 )
-
-// work is the overlay's working directory: beside upper, for a finished file
-// is renamed from there to upper, and that needs one file system.
-func (l *layers) work() string { return l.Upper + ".work" }
 
 // claimLayers checks the layers, and takes upper for this container alone. It
 // runs on the host.
@@ -30,9 +24,12 @@ func claimLayers(c *container) (err error) {
 		}
 	}
 	if l.Upper == "" {
-		return nil
+		return checkOverlap(l.Lower)
 	}
 	if l.Upper, err = realDirectory("upper", l.Upper); err != nil {
+		return err
+	}
+	if err := checkOverlap(append(l.Lower, l.Upper)); err != nil {
 		return err
 	}
 	if err := lockUpper(c); err != nil {
@@ -58,85 +55,26 @@ func realDirectory(what, dir string) (string, error) {
 	return path, nil
 }
 
-// lockUpper holds upper for this container alone, on the host. Two overlays
-// that write to one directory spoil it, and the kernel warns only in its log.
-func lockUpper(c *container) error {
-	upper := c.Layers.Upper
-	dir, err := os.Open(upper)
-	if err != nil {
-		return fmt.Errorf("upper %q: %w", upper, cause(err))
-	}
-	c.undo = append(c.undo, dir.Close) // which unlocks it
-	err = unix.Flock(int(dir.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-	if errors.Is(err, unix.EWOULDBLOCK) {
-		return fmt.Errorf("upper %q: another container uses it", upper)
-	} else if err != nil {
-		return fmt.Errorf("flock %s: %w", upper, err)
-	}
-	return nil
-}
-
-// makeWork makes the working directory, on the host, or takes over the one
-// that a killed run has left.
-func makeWork(c *container) error {
-	work := c.Layers.work()
-	err := os.Mkdir(work, 0o700)
-	if errors.Is(err, fs.ErrExist) {
-		err = checkWork(work)
-	}
-	if err != nil {
-		return fmt.Errorf("work directory %q: %w", work, cause(err))
-	}
-	c.undo = append(c.undo, func() error { return removeWork(work) })
-	return nil
-}
-
-// checkWork refuses a directory that an overlay cannot have left.
-func checkWork(work string) error {
-	entries, err := os.ReadDir(work)
-	for _, e := range entries {
-		if e.Name() != "work" && e.Name() != "index" {
-			return fmt.Errorf("%s is there: not left by an overlay", e.Name())
+// checkOverlap refuses a layer inside another, on the host: what is written to
+// upper would change a lower layer, and the kernel lets that pass.
+func checkOverlap(dirs []string) error {
+	for i, dir := range dirs {
+		if slices.Contains(dirs[:i], dir) {
+			return fmt.Errorf("layer %q: given twice", dir)
+		}
+		// An overlay does not cross mounts: /tmp as a mount is not in /.
+		for p := dir; p != "/" && sameDevice(p, filepath.Dir(p)); {
+			if p = filepath.Dir(p); slices.Contains(dirs, p) {
+				return fmt.Errorf("layer %q: lies inside layer %q", dir, p)
+			}
 		}
 	}
-	return err
+	return nil
 }
 
-// removeWork removes the working directory and what the kernel made in it, on
-// the host.
-func removeWork(work string) error {
-	var errs []error
-	for _, name := range []string{"work", "index"} {
-		made := filepath.Join(work, name)
-		// Their mode is 000, which shuts out everyone but root. Without a
-		// mount they were never made.
-		_ = os.Chmod(made, 0o700)
-		errs = append(errs, os.RemoveAll(made))
-	}
-	return errors.Join(append(errs, os.Remove(work))...)
-}
-
-// inUserNamespace reports whether user ids are mapped here. It runs in the
-// container. The first user namespace maps every id to itself:
-//
-//	     0          0 4294967295
-//	inside    outside      count
-func inUserNamespace() bool {
-	text, err := os.ReadFile("/proc/self/uid_map")
-	all := []string{"0", "0", "4294967295"}
-	return err == nil && !slices.Equal(strings.Fields(string(text)), all)
-}
-
-// because adds to the kernel's answer what it means for an overlay.
-func because(err error) error {
-	switch {
-	case errors.Is(err, unix.ELOOP):
-		return fmt.Errorf("%w: one layer lies inside another", err)
-	case errors.Is(err, unix.EINVAL):
-		return fmt.Errorf("%w: the file system of upper cannot hold one, "+
-			"or upper is a mount point (see dmesg)", err)
-	case errors.Is(err, unix.ENODEV):
-		return fmt.Errorf("%w: this kernel has no overlay file system", err)
-	}
-	return err
+// sameDevice reports whether two directories are on one file system.
+func sameDevice(a, b string) bool {
+	var first, second unix.Stat_t
+	err := errors.Join(unix.Stat(a, &first), unix.Stat(b, &second))
+	return err == nil && first.Dev == second.Dev
 }

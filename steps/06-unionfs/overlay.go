@@ -77,7 +77,8 @@ func mountLayers(c *container) error {
 		return err
 	}
 	// mount -t overlay -o OPTIONS overlay merged
-	if err := unix.Mount("overlay", "merged", "overlay", 0, options); err != nil {
+	err = unix.Mount("overlay", "merged", "overlay", 0, options)
+	if err != nil {
 		return fmt.Errorf("mount overlay of %d layers, upper %q: %w",
 			len(l.Lower), l.Upper, because(err))
 	}
@@ -113,4 +114,29 @@ func (l *layers) options() (string, error) {
 		options += ",userxattr" // trusted.* attributes need the real root
 	}
 	return options, nil
+}
+
+// inUserNamespace reports whether user ids are mapped here. It runs in the
+// container. The first user namespace maps every id to itself:
+//
+//	     0          0 4294967295
+//	inside    outside      count
+func inUserNamespace() bool {
+	text, err := os.ReadFile("/proc/self/uid_map")
+	all := []string{"0", "0", "4294967295"}
+	return err == nil && !slices.Equal(strings.Fields(string(text)), all)
+}
+
+// because adds to the kernel's answer what it means for an overlay.
+func because(err error) error {
+	switch {
+	case errors.Is(err, unix.ELOOP):
+		return fmt.Errorf("%w: one layer lies inside another", err)
+	case errors.Is(err, unix.EINVAL):
+		return fmt.Errorf("%w: the file system of upper cannot hold one, "+
+			"or upper is a mount point (see dmesg)", err)
+	case errors.Is(err, unix.ENODEV):
+		return fmt.Errorf("%w: this kernel has no overlay file system", err)
+	}
+	return err
 }
