@@ -1,9 +1,9 @@
 package main
 
 import (
+	"fmt"
 	"net/netip"
 	"os"
-	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -18,14 +18,10 @@ func makeInitLayer(c *container) error {
 			return err
 		}
 	}
-	resolv, err := os.ReadFile("/etc/resolv.conf")
-	if err != nil && !os.IsNotExist(err) {
-		return err
-	}
 	for name, text := range map[string]string{
-		"hosts":       hosts(c.Hostname, c.Net.Address),
+		"hosts":       hosts(c.Hostname, c.Net.Address.Addr()),
 		"hostname":    c.Hostname + "\n",
-		"resolv.conf": reachable(string(resolv)),
+		"resolv.conf": c.Net.Resolv,
 	} {
 		err := os.WriteFile("init/etc/"+name, []byte(text), 0o644)
 		if err != nil {
@@ -39,33 +35,11 @@ func makeInitLayer(c *container) error {
 //
 //	127.0.0.1	localhost
 //	::1	localhost
-//	10.88.0.2	container
-func hosts(hostname, cidr string) string {
-	own := "127.0.1.1" // without a network: an address of the loopback
-	if prefix, err := netip.ParsePrefix(cidr); err == nil {
-		own = prefix.Addr().String()
+//	10.44.0.2	container
+func hosts(hostname string, own netip.Addr) string {
+	if !own.IsValid() {
+		own = netip.AddrFrom4([4]byte{127, 0, 1, 1}) // the loopback's as well
 	}
-	return "127.0.0.1\tlocalhost\n::1\tlocalhost\n" + own + "\t" + hostname +
-		"\n"
-}
-
-// reachable is the host's resolv.conf without the name servers on the host's
-// loopback, for that is not the container's:
-//
-//	nameserver 127.0.0.53
-//	nameserver 192.0.2.1
-//	search example.org
-func reachable(resolv string) string {
-	var kept strings.Builder
-	for line := range strings.Lines(resolv) {
-		words := strings.Fields(line)
-		if len(words) > 1 && words[0] == "nameserver" {
-			addr, err := netip.ParseAddr(words[1])
-			if err == nil && addr.IsLoopback() {
-				continue
-			}
-		}
-		kept.WriteString(line)
-	}
-	return kept.String()
+	return fmt.Sprintf("127.0.0.1\tlocalhost\n::1\tlocalhost\n%s\t%s\n",
+		own, hostname)
 }
