@@ -77,7 +77,9 @@ func (s *Subject) command(ctx context.Context, flags, command []string) *exec.Cm
 	args := slices.Concat([]string{"run"}, s.Flags, flags, command)
 	cmd := exec.CommandContext(ctx, s.Program, args...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: unix.SIGKILL}
-	cmd.WaitDelay = time.Second
+	// Who gives up asks the program to end, so that it can undo what it made.
+	cmd.Cancel = func() error { return cmd.Process.Signal(unix.SIGTERM) }
+	cmd.WaitDelay = 5 * time.Second
 	return cmd
 }
 

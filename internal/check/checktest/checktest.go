@@ -51,7 +51,7 @@ func Subject(t *testing.T, step string) *check.Subject {
 }
 
 // Root writes the built-in root file system into a directory of the test.
-func Root(t *testing.T) string {
+func Root(t testing.TB) string {
 	t.Helper()
 	lab, err := program.Path(t.Context(), "lab")
 	require.NoError(t, err)
