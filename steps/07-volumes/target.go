@@ -93,6 +93,9 @@ func (r root) create(name string, isDir bool) error {
 	} else {
 		err = unix.Mknodat(parent, path.Base(name), unix.S_IFREG|0o644, 0)
 	}
+	if errors.Is(err, unix.EEXIST) {
+		err = errors.New("a symbolic link has the name, and leads nowhere")
+	}
 	if err != nil {
 		return fmt.Errorf("make %s: %w", name, err)
 	}
