@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"lab/internal/check/checktest"
+	"lab/internal/lesson/lessontest"
 	"lab/internal/sandbox"
 )
 
@@ -13,3 +14,6 @@ func TestMain(m *testing.M) { os.Exit(sandbox.Run(m)) }
 
 // TestChecks judges the program from outside, by kernel state.
 func TestChecks(t *testing.T) { checktest.Run(t, program) }
+
+// TestLesson types what the README says and compares.
+func TestLesson(t *testing.T) { lessontest.Run(t, program) }
