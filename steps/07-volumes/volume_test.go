@@ -8,6 +8,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"lab/internal/check/checktest"
+	"lab/internal/lesson/lessontest"
 	"lab/internal/sandbox"
 )
 
@@ -31,3 +32,6 @@ func TestScripts(t *testing.T) {
 		},
 	})
 }
+
+// TestLesson types what the README says and compares.
+func TestLesson(t *testing.T) { lessontest.Run(t, program) }
