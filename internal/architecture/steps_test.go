@@ -25,7 +25,10 @@ var course = []step{
 	{"01-uts", []string{"init.go"}},
 	{"02-pid", []string{"pid.go"}},
 	{"03-mount", []string{"dev.go", "mount.go"}},
-	{"04-net", []string{"gate.go", "net.go"}},
+	{"04-net", []string{
+		"address.go", "bridge.go", "forward.go", "gate.go", "host.go",
+		"legacy.go", "links.go", "nat.go", "net.go", "resolv.go",
+	}},
 	{"05-cgroups", []string{"cgroup.go", "cgroup_v1.go", "cgroup_v2.go"}},
 	{"06-unionfs", []string{"overlay.go"}},
 	{"07-volumes", []string{"volume.go"}},

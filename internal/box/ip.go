@@ -238,6 +238,9 @@ func (c *call) ipRoute(verb string, args []string) error {
 	if err != nil {
 		return err
 	}
+	if verb == "add" && route.Gw == nil && route.LinkIndex == 0 {
+		return misused("a route needs via IP or dev DEV")
+	}
 	if verb == "add" {
 		err = netlink.RouteAdd(route)
 	} else {
@@ -252,7 +255,7 @@ func (c *call) ipRoute(verb string, args []string) error {
 // parseRoute parses `default|CIDR [via IP] [dev DEV]`.
 func parseRoute(args []string) (*netlink.Route, error) {
 	const want = "want default|ADDRESS/BITS [via IP] [dev DEV]"
-	if len(args) < 3 || len(args)%2 == 0 {
+	if len(args)%2 == 0 {
 		return nil, misused(want)
 	}
 	route := &netlink.Route{}

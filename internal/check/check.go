@@ -67,6 +67,7 @@ func Of(step string) []Check {
 		"01-uts":     utsChecks(),
 		"02-pid":     pidChecks(),
 		"03-mount":   mountChecks(),
+		"04-net":     netChecks(),
 		"06-unionfs": overlayChecks(),
 		"07-volumes": volumeChecks(),
 	}[step]
