@@ -38,6 +38,8 @@ func parseAddress(s string) (netip.Prefix, error) {
 		return p, errors.New("the address of the network itself")
 	case lastAddress(p):
 		return p, errors.New("the broadcast address of its network")
+	case firstAddress(p):
+		return p, errors.New("the address of the bridge")
 	}
 	return p, nil
 }
@@ -100,10 +102,7 @@ func chooseAddress(
 ) (netip.Prefix, error) {
 	if asked.IsValid() {
 		if name := portName(asked); links[name] {
-			return asked, fmt.Errorf("-ip %s: taken by %s", asked, name)
-		}
-		if asked.Addr() == firstAddress(subnet) {
-			return asked, fmt.Errorf("-ip %s: taken by %s", asked, bridgeName)
+			return asked, fmt.Errorf("-ip %s: %w by %s", asked, errTaken, name)
 		}
 		return asked, nil
 	}
@@ -131,7 +130,7 @@ func firstAddress(subnet netip.Prefix) netip.Addr {
 
 // lastAddress is the one for broadcasts: all bits of the host part are set.
 func lastAddress(subnet netip.Prefix) netip.Addr {
-	n := number(subnet.Masked().Addr()) | 1<<(32-subnet.Bits()) - 1
+	n := number(subnet.Masked().Addr()) | (1<<(32-subnet.Bits()) - 1)
 	return netip.AddrFrom4([4]byte(binary.BigEndian.AppendUint32(nil, n)))
 }
 

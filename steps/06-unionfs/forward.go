@@ -2,39 +2,38 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
-	"os"
-	"os/exec"
-	"slices"
-	"strings"
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
 	"github.com/google/nftables/userdata"
+	"golang.org/x/sys/unix"
 )
 
-// openForward lets the containers' packets through the host's own firewall.
-// A packet has to be accepted by every chain of the forward hook, so no rule
-// in our table could help it: each chain that drops by default gets two rules
-// at its top, and in them a comment by which they are found again.
+// openForward lets the containers' packets through the host's own firewall, on
+// the host. A packet has to be accepted by every chain of the forward hook, so
+// no rule in our table could help it: each chain that drops by default gets
+// two rules at its top, marked by a comment.
 // nft insert rule ip filter FORWARD iifname lab0 accept comment lab0
-func openForward(rules *nftables.Conn) error {
-	if err := closeForward(rules); err != nil {
-		return err
-	}
-	chains, err := forwardChains(rules)
-	if err != nil {
-		return err
-	}
+func openForward(rules *nftables.Conn, chains []*nftables.Chain) error {
 	for _, chain := range chains {
-		if chain.Policy == nil || *chain.Policy != nftables.ChainPolicyDrop {
+		if !judgesForwarded(chain) || chain.Policy == nil ||
+			*chain.Policy != nftables.ChainPolicyDrop {
 			continue
+		}
+		ours, err := marked(rules, chain, bridgeName)
+		if err != nil {
+			return err
+		}
+		if len(ours) > 0 {
+			continue // a container before this one has made them
 		}
 		for _, key := range []expr.MetaKey{
 			expr.MetaKeyIIFNAME, expr.MetaKeyOIFNAME,
 		} {
 			rules.InsertRule(&nftables.Rule{
-				Table: chain.Table, Chain: chain, UserData: ourComment(),
+				Table: chain.Table, Chain: chain, UserData: comment(bridgeName),
 				Exprs: []expr.Any{
 					&expr.Meta{Key: key, Register: 1},
 					compare(expr.CmpOpEq, interfaceName()),
@@ -47,106 +46,78 @@ func openForward(rules *nftables.Conn) error {
 	return nil
 }
 
-// closeForward removes our rules from the host's firewall.
-func closeForward(rules *nftables.Conn) error {
-	chains, err := forwardChains(rules)
-	if err != nil {
-		return err
-	}
+// closeForward removes our rules from the host's firewall, on the host.
+func closeForward(rules *nftables.Conn, chains []*nftables.Chain) error {
 	for _, chain := range chains {
-		all, err := rules.GetRules(chain.Table, chain)
-		if err != nil {
-			return fmt.Errorf("nft rules of %s %s: %w",
-				chain.Table.Name, chain.Name, err)
+		if !judgesForwarded(chain) {
+			continue
 		}
-		for _, rule := range all {
-			if bytes.Equal(rule.UserData, ourComment()) {
-				if err := rules.DelRule(rule); err != nil {
-					return err
-				}
+		ours, err := marked(rules, chain, bridgeName)
+		if err != nil {
+			return err
+		}
+		for _, rule := range ours {
+			if err := rules.DelRule(rule); err != nil {
+				return err
 			}
 		}
 	}
 	return nil
 }
 
-// forwardChains lists the chains that judge forwarded IPv4 packets.
-func forwardChains(rules *nftables.Conn) ([]*nftables.Chain, error) {
+// listChains lists the chains of the host's nftables.
+// nft list chains
+func listChains(rules *nftables.Conn) ([]*nftables.Chain, error) {
 	chains, err := rules.ListChains()
+	if errors.Is(err, unix.EPROTONOSUPPORT) ||
+		errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.EINVAL) {
+		return nil, errNoNftables
+	}
 	if err != nil {
-		return nil, fmt.Errorf("nft chains: %w", err)
+		return nil, fmt.Errorf("nft chains: %w", cause(err))
 	}
-	return slices.DeleteFunc(chains, func(c *nftables.Chain) bool {
-		family := c.Table.Family
-		return c.Type != nftables.ChainTypeFilter || c.Hooknum == nil ||
-			*c.Hooknum != *nftables.ChainHookForward ||
-			family != nftables.TableFamilyIPv4 &&
-				family != nftables.TableFamilyINet
-	}), nil
+	return chains, nil
 }
 
-// ourComment is what marks a rule in a chain that is not ours.
-func ourComment() []byte {
-	return userdata.AppendString(nil, userdata.TypeComment, bridgeName)
+// judgesForwarded reports whether a chain decides on forwarded IPv4 packets.
+func judgesForwarded(c *nftables.Chain) bool {
+	family := c.Table.Family
+	return c.Type == nftables.ChainTypeFilter && c.Hooknum != nil &&
+		*c.Hooknum == *nftables.ChainHookForward &&
+		(family == nftables.TableFamilyIPv4 ||
+			family == nftables.TableFamilyINet)
 }
 
-// openLegacyForward does the same where the firewall was made by the older
-// iptables, whose rules the kernel keeps apart and only that tool can change.
-func openLegacyForward() error {
-	tool, err := legacyTool()
-	if tool == "" || err != nil {
-		return err
-	}
-	// iptables-legacy -S FORWARD
-	//  -P FORWARD DROP
-	//  -A FORWARD -i eth1 -j ACCEPT
-	text, err := exec.Command(tool, "-w", "-S", "FORWARD").Output()
+// marked lists the rules of a chain that have this comment.
+func marked(
+	rules *nftables.Conn, chain *nftables.Chain, text string,
+) (found []*nftables.Rule, err error) {
+	all, err := rules.GetRules(chain.Table, chain)
 	if err != nil {
-		return fmt.Errorf("%s -S FORWARD: %w", tool, err)
+		return nil, fmt.Errorf("nft rules of %s %s: %w", chain.Table.Name,
+			chain.Name, cause(err))
 	}
-	if !strings.HasPrefix(string(text), "-P FORWARD DROP\n") {
-		return nil
-	}
-	if legacyRules(tool, "-C") == nil {
-		return nil // a container before this one has made them
-	}
-	return legacyRules(tool, "-I")
-}
-
-// closeLegacyForward removes our rules from the older kind of firewall.
-func closeLegacyForward() error {
-	tool, err := legacyTool()
-	if tool == "" || err != nil {
-		return nil // where it was missing nothing was made
-	}
-	_ = legacyRules(tool, "-D") // complains when there is none
-	return nil
-}
-
-// legacyRules inserts (-I), deletes (-D) or looks for (-C) our two rules.
-func legacyRules(tool, change string) (err error) {
-	for _, way := range []string{"-i", "-o"} {
-		args := []string{"-w", change, "FORWARD", way, bridgeName,
-			"-m", "comment", "--comment", bridgeName, "-j", "ACCEPT"}
-		text, e := exec.Command(tool, args...).CombinedOutput()
-		if e != nil {
-			err = fmt.Errorf("%s %s: %s", tool, strings.Join(args, " "),
-				bytes.TrimSpace(text))
+	for _, rule := range all {
+		if bytes.Equal(rule.UserData, comment(text)) {
+			found = append(found, rule)
 		}
 	}
-	return err
+	return found, nil
 }
 
-// legacyTool finds the program for the older kind of firewall, if the host
-// has one of that kind.
-func legacyTool() (string, error) {
-	// The tables of /proc/net/ip_tables_names are such as filter and nat.
-	names, err := os.ReadFile("/proc/net/ip_tables_names")
-	if err != nil || !slices.Contains(strings.Fields(string(names)), "filter") {
-		return "", nil
-	}
-	if tool, err := exec.LookPath("iptables-legacy"); err == nil {
-		return tool, nil
-	}
-	return exec.LookPath("iptables")
+// comment is the text that a rule shows as its comment.
+func comment(text string) []byte {
+	return userdata.AppendString(nil, userdata.TypeComment, text)
+}
+
+// compare goes on with a rule only if register 1 compares so.
+func compare(op expr.CmpOp, with []byte) expr.Any {
+	return &expr.Cmp{Op: op, Register: 1, Data: with}
+}
+
+// interfaceName is lab0 as the kernel keeps it: padded with zeros.
+func interfaceName() []byte {
+	name := make([]byte, unix.IFNAMSIZ)
+	copy(name, bridgeName)
+	return name
 }

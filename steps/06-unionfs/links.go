@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -21,6 +22,22 @@ func bringUp(name string) error {
 		return fmt.Errorf("link %s up: %w", name, err)
 	}
 	return nil
+}
+
+// awaitUp waits until a link carries packets. The kernel switches it on some
+// time after its other end came up, and until then what is sent is lost.
+func awaitUp(name string) error {
+	for range 5000 {
+		link, err := netlink.LinkByName(name)
+		if err != nil {
+			return fmt.Errorf("link %s: %w", name, err)
+		}
+		if link.Attrs().OperState == netlink.OperUp {
+			return nil
+		}
+		time.Sleep(time.Millisecond)
+	}
+	return fmt.Errorf("link %s up: %w", name, unix.ETIMEDOUT)
 }
 
 // addAddress gives a link an address and, with it, the route to its subnet.

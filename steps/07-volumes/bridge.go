@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"os"
 	"strings"
 
 	"github.com/vishvananda/netlink"
@@ -19,23 +18,6 @@ const (
 	// port's, and the containers' ARP caches are wrong when that port goes.
 	bridgeMAC = "02:6c:61:62:00:00"
 )
-
-// lockHost keeps the other containers of this host from coming and going
-// until the returned file is closed: what the bridge has as ports tells who is
-// there, and must not change between looking and acting. The network namespace
-// is a file as well, and locking that one leaves nothing behind.
-// flock /proc/self/ns/net COMMAND
-func lockHost() (*os.File, error) {
-	f, err := os.Open("/proc/self/ns/net")
-	if err != nil {
-		return nil, err
-	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX); err != nil {
-		return nil, errors.Join(fmt.Errorf("flock %s: %w", f.Name(), err),
-			f.Close())
-	}
-	return f, nil
-}
 
 // openBridge returns the host's bridge and its subnet, and makes it if there
 // is none. A bridge without a port was left behind by a killed run: it goes
@@ -63,8 +45,8 @@ func openBridge(asked netip.Prefix) (netlink.Link, netip.Prefix, error) {
 	}
 	subnet := addresses[0].Masked()
 	if asked.IsValid() && asked.Masked() != subnet {
-		return nil, subnet, fmt.Errorf("-ip %s: %s is in use with %s",
-			asked, bridgeName, subnet)
+		return nil, subnet, fmt.Errorf("-ip %s: %s is %w by %s",
+			asked, bridgeName, errTaken, subnet)
 	}
 	return bridge, subnet, nil
 }
@@ -134,10 +116,33 @@ func removeIfUnused(bridge netlink.Link) error {
 		}
 	}
 	before := strings.TrimPrefix(bridge.Attrs().Alias, "before: ")
-	err = errors.Join(closeWayOut(), writeSettings(before))
+	err = errors.Join(removeRules(), writeSettings(before))
 	// ip link delete lab0
 	if gone := netlink.LinkDel(bridge); gone != nil {
 		err = errors.Join(err, fmt.Errorf("delete %s: %w", bridgeName, gone))
 	}
 	return err
+}
+
+// disconnect takes the container off the bridge, on the host, and the bridge
+// away if nobody is left on it.
+func disconnect(c *container) error {
+	lock, err := lockHost()
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+	// The pair may have ended with the container. Its name may be another
+	// container's by now; an index is not given twice.
+	if port, err := netlink.LinkByIndex(c.Net.port); err == nil {
+		// ip link delete lab0-2
+		if err := netlink.LinkDel(port); err != nil && !gone(err) {
+			return fmt.Errorf("delete link %s: %w", port.Attrs().Name, err)
+		}
+	}
+	bridge, err := findBridge()
+	if bridge == nil || err != nil {
+		return err
+	}
+	return removeIfUnused(bridge)
 }

@@ -4,7 +4,9 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"net"
 	"net/netip"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -33,29 +35,39 @@ func (n *network) flags(f *flag.FlagSet) {
 // connect makes the container's network, on the host. Where the bridge is
 // refused, as without root, the container has to do with its loopback.
 func connect(c *container) error {
-	lock, err := lockHost()
-	if err != nil {
-		return err
+	err := plugIn(c)
+	// A container that was killed has its address until the kernel comes to
+	// removing it, in a moment.
+	for range 10 {
+		if !errors.Is(err, errTaken) {
+			break
+		}
+		time.Sleep(50 * time.Millisecond)
+		err = plugIn(c)
 	}
-	defer lock.Close()
-	err = plugIn(c)
 	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EOPNOTSUPP) {
 		c.Net = network{}
 		say(fmt.Errorf("no bridge on this host: %w; "+
 			"the container has lo only", cause(err)), "")
 		return nil
 	}
+	// Even after a failure: a part of it may be there.
+	c.undo = append(c.undo, func() error { return disconnect(c) })
 	return err
 }
 
 // plugIn joins the container to the bridge by a veth pair and opens the way
 // out, on the host.
 func plugIn(c *container) error {
+	lock, err := lockHost()
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
 	bridge, subnet, err := openBridge(c.Net.asked)
 	if err != nil {
 		return err
 	}
-	c.undo = append(c.undo, func() error { return disconnect(c) })
 	links, err := linkNames()
 	if err != nil {
 		return err
@@ -69,57 +81,37 @@ func plugIn(c *container) error {
 	if err := wire(c, bridge); err != nil {
 		return err
 	}
-	if err := openWayOut(subnet); err != nil {
-		say(fmt.Errorf("no way out of this host: %w", err), "")
-	}
+	openWayOut(subnet)
 	return nil
 }
 
-// wire lays the veth pair, on the host: one end is a port of the bridge, the
-// other is eth0 of the container. The kernel makes both ends where they
-// belong, so they end with the container even when this program is killed.
+// wire lays the veth pair, on the host: one end is eth0 of the container, the
+// other a port of the bridge. The kernel makes both ends where they belong, so
+// they end with the container even when this program is killed.
 func wire(c *container, bridge netlink.Link) error {
 	attrs := netlink.NewLinkAttrs()
-	attrs.Name = portName(c.Net.Address)
-	attrs.MasterIndex = bridge.Attrs().Index
-	veth := &netlink.Veth{
-		LinkAttrs:     attrs,
-		PeerName:      "eth0",
-		PeerNamespace: netlink.NsPid(c.child.Pid),
-	}
-	// ip link add lab0-2 master lab0 type veth peer name eth0 netns PID
-	if err := netlink.LinkAdd(veth); err != nil {
-		return fmt.Errorf("veth pair %s, eth0: %w", attrs.Name, err)
-	}
-	c.Net.port = veth.Index
-	// ip link set lab0-2 up
-	if err := netlink.LinkSetUp(veth); err != nil {
-		return fmt.Errorf("link %s up: %w", attrs.Name, err)
-	}
-	return nil
-}
-
-// disconnect takes the container off the bridge, on the host, and the bridge
-// away if nobody is left on it.
-func disconnect(c *container) error {
-	lock, err := lockHost()
+	attrs.Name = "eth0"
+	attrs.Namespace = netlink.NsPid(c.child.Pid)
+	attrs.Flags = net.FlagUp
+	name := portName(c.Net.Address)
+	// ip link add eth0 netns PID up type veth peer name lab0-2
+	err := netlink.LinkAdd(&netlink.Veth{LinkAttrs: attrs, PeerName: name})
 	if err != nil {
+		return fmt.Errorf("veth pair %s, eth0: %w", name, err)
+	}
+	port, err := netlink.LinkByName(name)
+	if err != nil {
+		return fmt.Errorf("link %s: %w", name, err)
+	}
+	c.Net.port = port.Attrs().Index
+	// ip link set lab0-2 master lab0
+	if err := netlink.LinkSetMaster(port, bridge); err != nil {
+		return fmt.Errorf("link %s master %s: %w", name, bridgeName, err)
+	}
+	if err := bringUp(name); err != nil {
 		return err
 	}
-	defer lock.Close()
-	// The pair may have ended with the container. Its name may be another
-	// container's by now; an index is not given twice.
-	if port, err := netlink.LinkByIndex(c.Net.port); err == nil {
-		// ip link delete lab0-2
-		if err := netlink.LinkDel(port); err != nil && !gone(err) {
-			return fmt.Errorf("delete link %s: %w", port.Attrs().Name, err)
-		}
-	}
-	bridge, err := findBridge()
-	if bridge == nil || err != nil {
-		return err
-	}
-	return removeIfUnused(bridge)
+	return errors.Join(awaitUp(name), awaitUp(bridgeName))
 }
 
 // setUpLinks brings up what the container has, in the container.
@@ -138,7 +130,7 @@ func setUpLinks(c *container) error {
 	if err := addAddress(eth0, c.Net.Address); err != nil {
 		return err
 	}
-	if err := bringUp("eth0"); err != nil {
+	if err := awaitUp("eth0"); err != nil {
 		return err
 	}
 	// ip route add default via 10.44.0.1

@@ -54,6 +54,11 @@ func useNameservers(c *container) error {
 		return nil // the init layer has it
 	}
 	const target = "/etc/resolv.conf"
+	for _, v := range c.Volumes {
+		if v.Target == target {
+			return nil // it is a volume, by the user's wish
+		}
+	}
 	if _, err := os.Stat(target); c.Net.Resolv == "" || err != nil {
 		return nil
 	}
