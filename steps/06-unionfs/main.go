@@ -23,7 +23,7 @@ import (
 const (
 	program = "06-unionfs" // begins every message
 	usage   = "run [-hostname NAME] [-rootfs DIR] [-ip CIDR] " +
-		"[-lower TOP:…:BOTTOM [-upper DIR]] COMMAND [ARG…]"
+		"[-lower A:B [-upper DIR]] COMMAND [ARG…]"
 )
 
 // container is one run: what was asked for and, once started, its process.

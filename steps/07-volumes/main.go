@@ -24,8 +24,7 @@ import (
 const (
 	program = "07-volumes" // begins every message
 	usage   = "run [-hostname NAME] [-rootfs DIR] [-ip CIDR] " +
-		"[-lower TOP:…:BOTTOM [-upper DIR]] " +
-		"[-v HOST:CTR[:ro]]… COMMAND [ARG…]"
+		"[-lower A:B [-upper DIR]] [-v HOST:CTR[:ro]]… COMMAND [ARG…]"
 )
 
 // container is one run: what was asked for and, once started, its process.
