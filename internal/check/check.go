@@ -69,5 +69,7 @@ func Of(step string) []Check {
 		"03-mount":   mountChecks(),
 		"04-net":     netChecks(),
 		"05-cgroups": cgroupChecks(),
+		"06-unionfs": overlayChecks(),
+		"07-volumes": volumeChecks(),
 	}[step]
 }
