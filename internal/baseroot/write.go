@@ -192,6 +192,7 @@ func files(from Source) map[string]string {
 		"etc/hostname":      "container\n",
 		"etc/hosts":         "127.0.0.1\tlocalhost\n::1\tlocalhost\n",
 		"etc/nsswitch.conf": "hosts: files dns\n",
+		"etc/resolv.conf":   "", // a container's own is mounted on it
 		"etc/os-release": "NAME=\"container lab root\"\nID=lab\n" +
 			"PRETTY_NAME=\"container lab root\"\n",
 		"etc/motd":    "This is the root file system of a container.\n",
