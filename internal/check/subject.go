@@ -51,7 +51,7 @@ type Result struct {
 	Stderr  string
 }
 
-// timeLimit is how long one run may take before it is killed.
+// timeLimit is how long one run may take before it is ended.
 const timeLimit = 30 * time.Second
 
 // Run runs the program once and waits for it. The flags are those of its run
@@ -59,12 +59,21 @@ const timeLimit = 30 * time.Second
 func (s *Subject) Run(
 	ctx context.Context, stdin string, flags []string, command ...string,
 ) (Result, error) {
+	ctx, cancel := context.WithTimeout(ctx, timeLimit)
+	defer cancel()
 	cmd := s.command(ctx, flags, command)
 	var out, errOut bytes.Buffer
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), &out, &errOut
 	runtime.LockOSThread() // for the Pdeathsig, see Start
 	err := cmd.Run()
 	runtime.UnlockOSThread()
+	if ctx.Err() != nil {
+		return Result{}, &Failure{
+			Command: shellLine(cmd.Args), Expected: "the program ends",
+			Kernel:    fmt.Sprintf("it still ran after %s", timeLimit),
+			Diagnosis: "The program waits for something that does not come.",
+		}
+	}
 	if _, ended := errors.AsType[*exec.ExitError](err); err != nil && !ended {
 		return Result{}, fmt.Errorf("run %s: %w", s.Program, err)
 	}
