@@ -144,8 +144,10 @@ func mknod(c *call) error {
 	if err != nil {
 		return misused("option -m: %q is not an octal mode", o.get("m", ""))
 	}
-	types := map[string]uint32{"c": unix.S_IFCHR, "u": unix.S_IFCHR, "b": unix.S_IFBLK,
-		"p": unix.S_IFIFO}
+	types := map[string]uint32{
+		"c": unix.S_IFCHR, "u": unix.S_IFCHR, "b": unix.S_IFBLK,
+		"p": unix.S_IFIFO,
+	}
 	kind, ok := types[c.args[1]]
 	if !ok || (kind == unix.S_IFIFO) != (len(c.args) == 2) {
 		return misused("want NAME c|b MAJOR MINOR or NAME p")

@@ -157,9 +157,13 @@ var linkFlags = []struct {
 	bit  uint32
 	name string
 }{
-	{unix.IFF_LOOPBACK, "LOOPBACK"}, {unix.IFF_BROADCAST, "BROADCAST"},
-	{unix.IFF_POINTOPOINT, "POINTOPOINT"}, {unix.IFF_MULTICAST, "MULTICAST"},
-	{unix.IFF_NOARP, "NOARP"}, {unix.IFF_PROMISC, "PROMISC"}, {unix.IFF_UP, "UP"},
+	{unix.IFF_LOOPBACK, "LOOPBACK"},
+	{unix.IFF_BROADCAST, "BROADCAST"},
+	{unix.IFF_POINTOPOINT, "POINTOPOINT"},
+	{unix.IFF_MULTICAST, "MULTICAST"},
+	{unix.IFF_NOARP, "NOARP"},
+	{unix.IFF_PROMISC, "PROMISC"},
+	{unix.IFF_UP, "UP"},
 	{unix.IFF_LOWER_UP, "LOWER_UP"},
 }
 

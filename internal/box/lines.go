@@ -228,8 +228,10 @@ func tr(c *call) error {
 
 // expandSet expands a set of tr: ranges a-z, classes [:upper:], escapes \n \t \\.
 func expandSet(set string) []rune {
-	classes := map[string]string{"[:lower:]": "a-z", "[:upper:]": "A-Z", "[:digit:]": "0-9",
-		"[:alpha:]": "A-Za-z", "[:alnum:]": "0-9A-Za-z", "[:space:]": "\t\n\v\f\r "}
+	classes := map[string]string{
+		"[:lower:]": "a-z", "[:upper:]": "A-Z", "[:digit:]": "0-9",
+		"[:alpha:]": "A-Za-z", "[:alnum:]": "0-9A-Za-z", "[:space:]": "\t\n\v\f\r ",
+	}
 	for class, members := range classes {
 		set = strings.ReplaceAll(set, class, members)
 	}

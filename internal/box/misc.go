@@ -98,9 +98,11 @@ func date(c *call) error {
 	if !ok {
 		return misused("setting the clock is not for containers")
 	}
-	letters := map[byte]string{'Y': "2006", 'm': "01", 'd': "02", 'H': "15", 'M': "04",
+	letters := map[byte]string{
+		'Y': "2006", 'm': "01", 'd': "02", 'H': "15", 'M': "04",
 		'S': "05", 'Z': "MST", 'z': "-0700", 'F': "2006-01-02", 'T': "15:04:05", 'a': "Mon",
-		'b': "Jan", 'e': "_2", 'y': "06", 'N': "000000000"}
+		'b': "Jan", 'e': "_2", 'y': "06", 'N': "000000000",
+	}
 	for i := 0; i < len(format); i++ {
 		if format[i] != '%' || i+1 == len(format) {
 			c.printf("%c", format[i])

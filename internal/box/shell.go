@@ -44,8 +44,10 @@ func sh(c *call) error {
 	if err != nil {
 		return err
 	}
-	s := &shell{parser: syntax.NewParser(), traps: map[os.Signal]string{},
-		caught: make(chan os.Signal, 16)}
+	s := &shell{
+		parser: syntax.NewParser(), traps: map[os.Signal]string{},
+		caught: make(chan os.Signal, 16),
+	}
 	spareThreads(4)
 	s.children.start()
 	s.interactive = !line.hasCommand && line.script == "" &&

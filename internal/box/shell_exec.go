@@ -77,8 +77,10 @@ func (s *shell) external(ctx context.Context, hc interp.HandlerContext, args []s
 // command prepares the child: argv kept whole, with the shell's directory,
 // variables and streams.
 func command(hc interp.HandlerContext, path string, args []string) *exec.Cmd {
-	return &exec.Cmd{Path: path, Args: args, Env: environ(hc.Env), Dir: hc.Dir,
-		Stdin: hc.Stdin, Stdout: hc.Stdout, Stderr: hc.Stderr}
+	return &exec.Cmd{
+		Path: path, Args: args, Env: environ(hc.Env), Dir: hc.Dir,
+		Stdin: hc.Stdin, Stdout: hc.Stdout, Stderr: hc.Stderr,
+	}
 }
 
 // sayKilled tells which signal ended a command, except the two that a person or a

@@ -45,7 +45,8 @@ func (j *job) started(pid int) {
 
 // builtin runs one of our own builtins.
 func (s *shell) builtin(ctx context.Context, hc interp.HandlerContext, name string,
-	args []string) error {
+	args []string,
+) error {
 	var err error
 	switch name {
 	case "exec":
@@ -85,8 +86,10 @@ func (s *shell) startJob(ctx context.Context, hc interp.HandlerContext, n string
 		return err
 	}
 	stmt := s.planned[number]
-	j := &job{number: len(s.jobs) + 1, text: source(stmt), known: make(chan struct{}),
-		done: make(chan struct{})}
+	j := &job{
+		number: len(s.jobs) + 1, text: source(stmt), known: make(chan struct{}),
+		done: make(chan struct{}),
+	}
 	sub := s.runner.Subshell()
 	// A background job does not compete for the terminal or the script.
 	if null, err := os.Open(os.DevNull); err == nil {

@@ -164,8 +164,10 @@ func wc(c *call) error {
 		if err != nil {
 			return err
 		}
-		count := [4]int{bytes.Count(text, []byte("\n")), len(bytes.Fields(text)),
-			utf8.RuneCount(text), len(text)}
+		count := [4]int{
+			bytes.Count(text, []byte("\n")), len(bytes.Fields(text)),
+			utf8.RuneCount(text), len(text),
+		}
 		for i, n := range count {
 			total[i] += n
 		}

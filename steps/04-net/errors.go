@@ -13,12 +13,8 @@ import (
 // errUsage marks a command line that cannot be understood.
 var errUsage = errors.New("wrong usage")
 
-// errTaken marks an address or a subnet that another container has, and
-// errNoNftables a kernel that cannot have rules for us.
-var (
-	errTaken      = errors.New("taken")
-	errNoNftables = errors.New("this kernel has no nftables")
-)
+// errNoNftables marks a kernel that cannot have rules of ours.
+var errNoNftables = errors.New("this kernel has no nftables")
 
 // explain prints an error with a hint and returns the exit status for it:
 // 2 wrong usage, 127 command not found, 126 not executable, 125 our failure.
