@@ -7,8 +7,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
@@ -126,7 +126,7 @@ type Held struct {
 
 	cmd         *exec.Cmd
 	ended       chan struct{} // closed when the program has been waited for
-	stdin       io.WriteCloser
+	stdin       *os.File      // open until Stop or Wait: the agent lives that long
 	out, errOut *buffer
 }
 
@@ -156,8 +156,7 @@ func (s *Subject) HoldAfter(
 		return nil, err
 	}
 	if err := h.find(ctx, token); err != nil {
-		_ = h.cmd.Process.Kill() // it may have ended already
-		<-h.ended
+		h.kill()
 		return nil, err
 	}
 	return h, nil
@@ -171,10 +170,14 @@ func (s *Subject) Start(ctx context.Context, flags []string, command ...string) 
 		out: &buffer{}, errOut: &buffer{},
 	}
 	cmd.Stdout, cmd.Stderr = h.out, h.errOut
-	var err error
-	if h.stdin, err = cmd.StdinPipe(); err != nil {
+	// Not StdinPipe: that one ends with the program, and with it would end an
+	// agent that the program leaves behind, which nobody would see then.
+	input, stdin, err := os.Pipe()
+	if err != nil {
 		return nil, err
 	}
+	defer input.Close()
+	cmd.Stdin, h.stdin = input, stdin
 	// A Pdeathsig goes by the thread that started the child, and a thread of
 	// Go may end at any time: this one stays until the child has been waited
 	// for.
@@ -191,7 +194,7 @@ func (s *Subject) Start(ctx context.Context, flags []string, command ...string) 
 		close(h.ended)
 	}()
 	if err := <-started; err != nil {
-		return nil, fmt.Errorf("start %s: %w", s.Program, err)
+		return nil, errors.Join(fmt.Errorf("start %s: %w", s.Program, err), stdin.Close())
 	}
 	h.Program = cmd.Process.Pid
 	return h, nil
