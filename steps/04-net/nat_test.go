@@ -8,14 +8,14 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/nftables"
-	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
-
 	"lab/internal/check"
 	"lab/internal/check/checktest"
 	"lab/internal/need"
 	"lab/internal/sandbox"
+
+	"github.com/google/nftables"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 // limited is a context for what has to be true soon.
