@@ -75,9 +75,7 @@ func run(args []string) (status int, err error) {
 			return 0, err
 		}
 	}
-	status, err = wait(c)
-	report(c, status) // what the limits did
-	return status, err
+	return c.report(wait(c)) // what the limits did
 }
 
 // parse reads the command line. Our flags end where the command begins, so
