@@ -119,7 +119,8 @@ func touch(c *call) error {
 		err := unix.UtimesNanoAt(unix.AT_FDCWD, path, nil, 0)
 		if errors.Is(err, fs.ErrNotExist) && !o.has("c") {
 			var fd int
-			fd, err = unix.Open(path, unix.O_CREAT|unix.O_WRONLY|unix.O_CLOEXEC|unix.O_NOCTTY, 0o666)
+			flags := unix.O_CREAT | unix.O_WRONLY | unix.O_CLOEXEC | unix.O_NOCTTY
+			fd, err = unix.Open(path, flags, 0o666)
 			if err == nil {
 				err = unix.Close(fd)
 			}
@@ -144,8 +145,10 @@ func mknod(c *call) error {
 	if err != nil {
 		return misused("option -m: %q is not an octal mode", o.get("m", ""))
 	}
-	types := map[string]uint32{"c": unix.S_IFCHR, "u": unix.S_IFCHR, "b": unix.S_IFBLK,
-		"p": unix.S_IFIFO}
+	types := map[string]uint32{
+		"c": unix.S_IFCHR, "u": unix.S_IFCHR, "b": unix.S_IFBLK,
+		"p": unix.S_IFIFO,
+	}
 	kind, ok := types[c.args[1]]
 	if !ok || (kind == unix.S_IFIFO) != (len(c.args) == 2) {
 		return misused("want NAME c|b MAJOR MINOR or NAME p")

@@ -31,8 +31,7 @@ func shellBuiltin(c *call) error {
 		return err
 	}
 	err = r.Run(context.Background(), file)
-	var code interp.ExitStatus
-	if errors.As(err, &code) {
+	if code, ok := errors.AsType[interp.ExitStatus](err); ok {
 		return status(code)
 	}
 	return err
@@ -98,9 +97,11 @@ func date(c *call) error {
 	if !ok {
 		return misused("setting the clock is not for containers")
 	}
-	letters := map[byte]string{'Y': "2006", 'm': "01", 'd': "02", 'H': "15", 'M': "04",
+	letters := map[byte]string{
+		'Y': "2006", 'm': "01", 'd': "02", 'H': "15", 'M': "04",
 		'S': "05", 'Z': "MST", 'z': "-0700", 'F': "2006-01-02", 'T': "15:04:05", 'a': "Mon",
-		'b': "Jan", 'e': "_2", 'y': "06", 'N': "000000000"}
+		'b': "Jan", 'e': "_2", 'y': "06", 'N': "000000000",
+	}
 	for i := 0; i < len(format); i++ {
 		if format[i] != '%' || i+1 == len(format) {
 			c.printf("%c", format[i])
@@ -156,7 +157,9 @@ func env(c *call) error {
 		os.Clearenv()
 	}
 	for _, name := range o["u"] {
-		os.Unsetenv(name)
+		if err := os.Unsetenv(name); err != nil {
+			return err
+		}
 	}
 	for len(c.args) > 0 && strings.Contains(c.args[0], "=") {
 		name, value, _ := strings.Cut(c.args[0], "=")
@@ -179,11 +182,11 @@ func env(c *call) error {
 func become(args []string) error {
 	path, err := which1(args[0])
 	if err != nil {
-		fmt.Fprintf(os.Stderr, "%s: %v\n", args[0], err)
+		tell(os.Stderr, "%s: %v\n", args[0], err)
 		return status(127)
 	}
 	err = syscall.Exec(path, args, os.Environ())
-	fmt.Fprintf(os.Stderr, "execve %s: %v\n", path, err)
+	tell(os.Stderr, "execve %s: %v\n", path, err)
 	return status(126)
 }
 

@@ -39,8 +39,10 @@ func (s *shell) plan(stmt *syntax.Stmt) {
 	planned.Background = false
 	number := strconv.Itoa(len(s.planned))
 	s.planned = append(s.planned, &planned)
-	*stmt = syntax.Stmt{Position: stmt.Position,
-		Cmd: &syntax.CallExpr{Args: []*syntax.Word{word(own + "start"), word(number)}}}
+	*stmt = syntax.Stmt{
+		Position: stmt.Position,
+		Cmd:      &syntax.CallExpr{Args: []*syntax.Word{word(own + "start"), word(number)}},
+	}
 }
 
 // rewriteCommand descends into the commands that run in the shell's own process.

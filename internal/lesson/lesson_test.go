@@ -47,8 +47,10 @@ func TestParseRefuses(t *testing.T) {
 		want       error
 	}{
 		{"no title", "## The problem\n", lesson.ErrTitle},
-		{"a heading that is missing", strings.Replace(text(""), "## The idea\n", "", 1),
-			lesson.ErrHeadings},
+		{
+			"a heading that is missing", strings.Replace(text(""), "## The idea\n", "", 1),
+			lesson.ErrHeadings,
+		},
 		{"a heading too many", text("## More\n"), lesson.ErrHeadings},
 		{"headings in another order", strings.NewReplacer("The idea", "The code",
 			"The code", "The idea").Replace(text("")), lesson.ErrHeadings},
@@ -56,8 +58,10 @@ func TestParseRefuses(t *testing.T) {
 		{"a block without an end", text("```console\n$ one\n"), lesson.ErrFence},
 		{"a block without a command", text("```console\n```\n"), lesson.ErrConsole},
 		{"output without a command", text("```console\nout\n$ one\n```\n"), lesson.ErrConsole},
-		{"a command that goes on after the end", text("```console\n$ one \\\n```\n"),
-			lesson.ErrConsole},
+		{
+			"a command that goes on after the end", text("```console\n$ one \\\n```\n"),
+			lesson.ErrConsole,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

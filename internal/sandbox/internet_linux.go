@@ -75,17 +75,28 @@ func Internet(t T) *Network {
 // to another goroutine is not, such as the resolving of a name.
 func (n *Network) Do(f func() error) error {
 	done := make(chan error, 1)
-	go func() {
-		// The thread is in the wrong network from here on. It is not unlocked,
-		// so it ends with the goroutine.
-		runtime.LockOSThread()
+	go apart(done, func() error {
 		if err := unix.Setns(int(n.Handle.Fd()), unix.CLONE_NEWNET); err != nil {
-			done <- fmt.Errorf("enter network namespace %s: %w", n.Name, err)
-			return
+			return fmt.Errorf("enter network namespace %s: %w", n.Name, err)
 		}
-		done <- f()
-	}()
+		return f()
+	})
 	return <-done
+}
+
+// apart does something on a thread that ends with its goroutine, for it is in
+// the wrong network from then on. The main thread would not end, and it is the
+// one that /proc/PID shows of this program: another one is taken.
+func apart(done chan<- error, do func() error) {
+	runtime.LockOSThread()
+	if unix.Gettid() != unix.Getpid() {
+		done <- do()
+		return
+	}
+	defer runtime.UnlockOSThread()
+	elsewhere := make(chan error)
+	go apart(elsewhere, do)
+	done <- <-elsewhere
 }
 
 // path is where the namespace's name is.
@@ -104,18 +115,16 @@ func (n *Network) create() error {
 		return err
 	}
 	made := make(chan error, 1)
-	go func() {
-		runtime.LockOSThread() // never unlocked, as in Do
+	go apart(made, func() error {
 		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
-			made <- fmt.Errorf("unshare the network namespace: %w", err)
-			return
+			return fmt.Errorf("unshare the network namespace: %w", err)
 		}
 		err := unix.Mount("/proc/thread-self/ns/net", n.path(), "", unix.MS_BIND, "")
 		if err != nil {
 			err = fmt.Errorf("bind a network namespace to %s: %w", n.path(), err)
 		}
-		made <- err
-	}()
+		return err
+	})
 	if err := <-made; err != nil {
 		return err
 	}

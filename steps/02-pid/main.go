@@ -8,7 +8,6 @@
 package main
 
 import (
-	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -72,11 +71,8 @@ func parse(args []string) (*container, error) {
 	if len(args) == 0 || args[0] != "run" {
 		return nil, fmt.Errorf("%w: the first word is not run", errUsage)
 	}
-	if err := flags.Parse(args[1:]); errors.Is(err, flag.ErrHelp) {
-		help(flags)
-		return nil, err
-	} else if err != nil {
-		return nil, fmt.Errorf("%w: %w", errUsage, err)
+	if err := flags.Parse(args[1:]); err != nil {
+		return nil, refuse(flags, err)
 	}
 	if c.Command = flags.Args(); len(c.Command) == 0 {
 		return nil, fmt.Errorf("%w: COMMAND is missing", errUsage)
@@ -107,23 +103,4 @@ func start(c *container) error {
 			cause(err))
 	}
 	return nil
-}
-
-// wait passes signals on until the child ends and returns its exit status,
-// 128+N for a child ended by signal N, as a shell does.
-func wait(c *container) (int, error) {
-	go forwardWhenReady(c)
-	state, err := c.child.Wait()
-	if err != nil {
-		return 0, err
-	}
-	return exitStatus(state.Sys().(syscall.WaitStatus)), nil
-}
-
-// exitStatus turns what wait(2) tells of a child into one number.
-func exitStatus(status syscall.WaitStatus) int {
-	if status.Signaled() {
-		return 128 + int(status.Signal())
-	}
-	return status.ExitStatus()
 }

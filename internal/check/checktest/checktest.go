@@ -10,9 +10,11 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"lab/internal/check"
 	"lab/internal/course"
+	"lab/internal/need"
 	"lab/internal/program"
 )
 
@@ -35,6 +37,20 @@ func Run(t *testing.T, step string, flags ...string) {
 			})
 		}
 	}
+}
+
+// RunShared is Run on a host whose mounts are all shared, as systemd makes them:
+// what is mounted in a copy of them appears on the host. They become private
+// again when the test ends.
+func RunShared(t *testing.T, step string, flags ...string) {
+	t.Helper()
+	need.Sandbox(t)
+	// mount --make-rshared /
+	require.NoError(t, unix.Mount("", "/", "", unix.MS_REC|unix.MS_SHARED, ""))
+	defer func() {
+		require.NoError(t, unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""))
+	}()
+	Run(t, step, flags...)
 }
 
 // Subject returns the program of a step with a fresh built-in root.
