@@ -23,6 +23,7 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"unicode"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -139,7 +140,9 @@ func needs(t *testing.T, b lesson.Block) {
 		"pgrep": "procps", "ps": "procps", "pstree": "psmisc", "strace": "strace",
 	}
 	for _, c := range b.Commands {
-		for _, word := range strings.Fields(c.Text) {
+		for _, word := range strings.FieldsFunc(c.Text, func(r rune) bool {
+			return !unicode.IsLetter(r) && r != '-'
+		}) {
 			if pkg, known := tools[word]; known {
 				need.Tool(t, word, pkg)
 			}
