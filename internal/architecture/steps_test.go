@@ -29,9 +29,13 @@ var course = []step{
 		"address.go", "bridge.go", "forward.go", "gate.go", "host.go",
 		"leave.go", "legacy.go", "links.go", "nat.go", "net.go", "resolv.go",
 	}},
-	{"05-cgroups", []string{"cgroup.go", "cgroup_v1.go", "cgroup_v2.go"}},
-	{"06-unionfs", []string{"overlay.go"}},
-	{"07-volumes", []string{"volume.go"}},
+	{"05-cgroups", []string{
+		"cgroup.go", "cgroup_v1.go", "cgroup_v2.go", "delegate.go", "hierarchy.go", "limits.go", "report.go",
+	}},
+	{"06-unionfs", []string{
+		"initlayer.go", "layers.go", "overlay.go", "scratch.go", "workdir.go",
+	}},
+	{"07-volumes", []string{"target.go", "volume.go"}},
 	{"08-user", []string{"user.go"}},
 }
 

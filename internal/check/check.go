@@ -63,11 +63,14 @@ func Skipped(err error) (string, bool) {
 // Of returns the checks of one step, without those of its ancestors.
 func Of(step string) []Check {
 	return map[string][]Check{
-		"00-exec":  execChecks(),
-		"01-uts":   utsChecks(),
-		"02-pid":   pidChecks(),
-		"03-mount": mountChecks(),
-		"04-net":   netChecks(),
+		"00-exec":    execChecks(),
+		"01-uts":     utsChecks(),
+		"02-pid":     pidChecks(),
+		"03-mount":   mountChecks(),
+		"04-net":     netChecks(),
+		"05-cgroups": cgroupChecks(),
+		"06-unionfs": overlayChecks(),
+		"07-volumes": volumeChecks(),
 	}[step]
 }
 

@@ -102,7 +102,10 @@ func status(cmd *exec.Cmd) int {
 }
 
 // shellLine puts arguments into a line that a shell takes apart again.
-func shellLine(args []string) string {
+func shellLine(args []string) string { return strings.Join(ShellWords(args), " ") }
+
+// ShellWords quotes arguments for a shell where they need it.
+func ShellWords(args []string) []string {
 	var words []string
 	for _, a := range args {
 		if a == "" || strings.ContainsAny(a, " \t\n\"'\\$`!#&|;<>()*?[]{}~") {
@@ -110,15 +113,16 @@ func shellLine(args []string) string {
 		}
 		words = append(words, a)
 	}
-	return strings.Join(words, " ")
+	return words
 }
 
 // Held is a running container whose command is our agent, waiting.
 type Held struct {
-	Command string // what was run
-	Program int    // pid of the program itself
-	Init    int    // pid of the container's first process; the agent's if there is none
-	PID     int    // pid of the agent
+	Command string // what was run, for a shell
+	Args    []string
+	Program int // pid of the program itself
+	Init    int // pid of the container's first process; the agent's if there is none
+	PID     int // pid of the agent
 
 	cmd         *exec.Cmd
 	ended       chan struct{} // closed when the program has been waited for
@@ -141,7 +145,11 @@ func (s *Subject) HoldAfter(
 	command := []string{s.Probe(inside), "hold", token}
 	if prelude != "" {
 		shell := filepath.Join(filepath.Dir(command[0]), "sh")
-		command = []string{shell, "-c", prelude + "\nexec " + shellLine(command)}
+		end := "; "
+		if strings.HasSuffix(prelude, "&") {
+			end = " " // the sign ends a command, too
+		}
+		command = []string{shell, "-c", prelude + end + "exec " + shellLine(command)}
 	}
 	h, err := s.Start(ctx, flags, command...)
 	if err != nil {
@@ -158,7 +166,7 @@ func (s *Subject) HoldAfter(
 func (s *Subject) Start(ctx context.Context, flags []string, command ...string) (*Held, error) {
 	cmd := s.command(ctx, flags, command)
 	h := &Held{
-		Command: shellLine(cmd.Args), cmd: cmd, ended: make(chan struct{}),
+		Command: shellLine(cmd.Args), Args: cmd.Args, cmd: cmd, ended: make(chan struct{}),
 		out: &buffer{}, errOut: &buffer{},
 	}
 	cmd.Stdout, cmd.Stderr = h.out, h.errOut
