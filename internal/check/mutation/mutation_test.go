@@ -47,7 +47,7 @@ func table() map[string][]mutation {
 		"00-exec":  execMutations(),
 		"01-uts":   utsMutations(),
 		"02-pid":   pidMutations(),
-		"03-mount": mountMutations(),
+		"03-mount": append(mountMutations(), systemMutations()...),
 	}
 }
 
@@ -95,8 +95,10 @@ func TestExercises(t *testing.T) {
 	need.Sandbox(t)
 	root := checktest.Root(t)
 	done := map[string][]edit{
-		"02-pid": {{"main.go", "unix.CLONE_NEWUTS | unix.CLONE_NEWPID,",
-			"unix.CLONE_NEWUTS | unix.CLONE_NEWPID | unix.CLONE_NEWIPC,"}},
+		"02-pid": {{
+			"main.go", "unix.CLONE_NEWUTS | unix.CLONE_NEWPID,",
+			"unix.CLONE_NEWUTS | unix.CLONE_NEWPID | unix.CLONE_NEWIPC,",
+		}},
 	}
 	for step, edits := range done {
 		t.Run(step, func(t *testing.T) {

@@ -71,8 +71,9 @@ func Run(t *testing.T, step string) {
 			t.Run(fmt.Sprintf("line %d", b.Line), func(t *testing.T) {
 				for i, r := range typeBlock(t, bin, "busybox", b) {
 					c := b.Commands[i]
-					assert.Equal(t, statuses[c.Line], r.status, "README.md:%d: exit status of %s\n%s",
-						c.Line, c.Text, strings.Join(r.output, "\n"))
+					assert.Equal(t, statuses[c.Line], r.status,
+						"README.md:%d: exit status of %s\n%s", c.Line, c.Text,
+						strings.Join(r.output, "\n"))
 				}
 			})
 		}
