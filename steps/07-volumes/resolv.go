@@ -55,16 +55,12 @@ func useNameservers(c *container) error {
 		return nil // the init layer has it
 	}
 	const target = "/etc/resolv.conf"
-<<<<<<< 07-volumes/resolv.go
 	for _, v := range c.Volumes {
 		if v.Target == target {
 			return nil // it is a volume, by the user's wish
 		}
 	}
-	if _, err := os.Stat(target); c.Net.Resolv == "" || err != nil {
-=======
 	if c.Net.Resolv == "" || !exists(target) {
->>>>>>> 05-cgroups/resolv.go
 		return nil
 	}
 	// The file has to be somewhere, but neither on the host nor in the root:
