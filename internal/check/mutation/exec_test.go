@@ -8,13 +8,17 @@ func execMutations() []mutation {
 	return []mutation{
 		{name: "arguments are joined and split again", edits: []edit{
 			{"main.go", "\t\"runtime\"\n", "\t\"runtime\"\n\t\"strings\"\n"},
-			{"main.go", "os.StartProcess(path, c.Command,",
-				`os.StartProcess(path, strings.Fields(strings.Join(c.Command, " ")),`},
+			{
+				"main.go", "os.StartProcess(path, c.Command,",
+				`os.StartProcess(path, strings.Fields(strings.Join(c.Command, " ")),`,
+			},
 		}},
 		{name: "arguments go through a shell", edits: []edit{
 			{"main.go", "\t\"runtime\"\n", "\t\"runtime\"\n\t\"strings\"\n"},
-			{"main.go", "os.StartProcess(path, c.Command,",
-				`os.StartProcess("/bin/sh", []string{"sh", "-c", strings.Join(c.Command, " ")},`},
+			{
+				"main.go", "os.StartProcess(path, c.Command,",
+				`os.StartProcess("/bin/sh", []string{"sh", "-c", strings.Join(c.Command, " ")},`,
+			},
 		}},
 		{name: "the flags of the command are taken for ours", edits: []edit{
 			{"main.go", "c.Command = flags.Args()", "c.Command = withoutFlags(flags.Args())"},
