@@ -1,0 +1,159 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/user"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// lent is the range of ids that root gives to a container: ids that no user
+// has, and that neither useradd(8) nor systemd ever hands out.
+const lent, lentSize = 2_000_000_000, 65536
+
+// planIDs chooses the ids of the host that the container may use, on the host.
+// Its root is the caller; where the caller is root, it is nobody at all.
+func planIDs(c *container) error {
+	u := &c.User
+	if !u.On {
+		return nil
+	}
+	u.uids = []syscall.SysProcIDMap{{HostID: os.Geteuid(), Size: 1}}
+	u.gids = []syscall.SysProcIDMap{{HostID: os.Getegid(), Size: 1}}
+	if os.Geteuid() == 0 {
+		return lendIDs(u)
+	}
+	u.helped = subordinate(&u.uids, "newuidmap", "/etc/subuid", os.Geteuid()) &&
+		subordinate(&u.gids, "newgidmap", "/etc/subgid", os.Geteuid())
+	if !u.helped {
+		u.uids, u.gids = u.uids[:1], u.gids[:1]
+	}
+	return nil
+}
+
+// lendIDs has root give the container ids of its own, on the host. A root that
+// itself lives in a user namespace may not have so many: then its id is used,
+// which is not root outside either.
+func lendIDs(u *userns) error {
+	for _, file := range []string{"/proc/self/uid_map", "/proc/self/gid_map"} {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return err
+		}
+		if !holds(string(text), lent, lentSize) {
+			return nil
+		}
+	}
+	u.uids = []syscall.SysProcIDMap{{HostID: lent, Size: lentSize}}
+	u.gids = u.uids
+	// The child could not leave root's groups: setgroups is denied to it.
+	if err := unix.Setgroups(nil); err != nil {
+		return fmt.Errorf("setgroups to none: %w", err)
+	}
+	return nil
+}
+
+// holds reports whether a map has all ids from first on inside.
+//
+//	         0          0 4294967295
+//	(1)inside  (2)outside  (3)how many
+func holds(text string, first, size int) bool {
+	for line := range strings.Lines(text) {
+		var inside, outside, count int
+		n, _ := fmt.Sscan(line, &inside, &outside, &count)
+		if n == 3 && inside <= first && first+size <= inside+count {
+			return true
+		}
+	}
+	return false
+}
+
+// subordinate appends the range that root has set aside for this user, if
+// there is one and the helper is installed that may map it.
+func subordinate(
+	ids *[]syscall.SysProcIDMap, helper, file string, uid int,
+) bool {
+	if _, err := exec.LookPath(helper); err != nil {
+		return false
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return false
+	}
+	id := strconv.Itoa(uid)
+	name := id
+	if who, err := user.LookupId(id); err == nil {
+		name = who.Username
+	}
+	first, size := findRange(string(text), name, id)
+	*ids = append(*ids,
+		syscall.SysProcIDMap{ContainerID: 1, HostID: first, Size: size})
+	return size > 0
+}
+
+// findRange returns the first range of a user, by name or by number.
+//
+//	alice:100000:65536
+//	(1)who (2)first (3)how many
+func findRange(text, name, id string) (first, size int) {
+	for line := range strings.Lines(text) {
+		fields := strings.Split(strings.TrimSpace(line), ":")
+		if len(fields) != 3 || (fields[0] != name && fields[0] != id) {
+			continue
+		}
+		first, err1 := strconv.Atoi(fields[1])
+		size, err2 := strconv.Atoi(fields[2])
+		if err1 == nil && err2 == nil {
+			return first, size
+		}
+	}
+	return 0, 0
+}
+
+// mapIDs has the setuid helpers map a range of ids, on the host, for one who
+// is not root may map no id but the own one. Then it tells the child.
+func mapIDs(c *container) error {
+	if !c.User.helped {
+		return nil
+	}
+	setgroups := fmt.Sprintf("/proc/%d/setgroups", c.child.Pid)
+	// A process that could drop a group would get at the files from which that
+	// group is shut out.
+	// echo deny > /proc/PID/setgroups
+	if err := os.WriteFile(setgroups, []byte("deny"), 0); err != nil {
+		return err
+	}
+	err := errors.Join(
+		mapRange("newuidmap", c.child.Pid, c.User.uids),
+		mapRange("newgidmap", c.child.Pid, c.User.gids),
+	)
+	if err != nil {
+		return err
+	}
+	if _, err := c.gate.WriteString("\n"); err != nil {
+		return fmt.Errorf("tell the child of its ids: %w", err)
+	}
+	return nil
+}
+
+// mapRange runs a helper, on the host.
+// newuidmap PID 0 1000 1 1 100000 65536
+func mapRange(helper string, pid int, ids []syscall.SysProcIDMap) error {
+	args := []string{strconv.Itoa(pid)}
+	for _, m := range ids {
+		args = append(args, strconv.Itoa(m.ContainerID),
+			strconv.Itoa(m.HostID), strconv.Itoa(m.Size))
+	}
+	said, err := exec.Command(helper, args...).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("%s %s: %w: %s", helper, strings.Join(args, " "),
+			err, strings.TrimSpace(string(said)))
+	}
+	return nil
+}

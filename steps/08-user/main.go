@@ -1,0 +1,157 @@
+// Command 08-user runs a command with network devices of its own: a loopback,
+// and one end of a veth pair whose other end is a port of the bridge lab0.
+//
+//	08-user run [-hostname NAME] [-rootfs DIR] [-ip CIDR] [-user] COMMAND [ARG…]
+//
+// The containers of one bridge reach each other and the host, and by NAT what
+// the host reaches. See network_namespaces(7), veth(4), rtnetlink(7).
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	program = "08-user" // begins every message
+	usage   = "run [-hostname NAME] [-rootfs DIR] [-ip CIDR] [-user] COMMAND [ARG…]"
+)
+
+// container is one run: what was asked for and, once started, its process.
+type container struct {
+	Hostname string
+	Rootfs   string
+	Net      network
+	User     userns
+	Command  []string
+
+	child   *os.Process
+	signals chan os.Signal
+	ready   *os.File // ends when PID 1 listens
+	gate    *os.File // carries the config, and with it the "go"
+	undo    []func() error
+}
+
+// main passes the command's exit status on or says in one line what failed.
+func main() {
+	// A Pdeathsig is sent when the thread that started the child ends, so
+	// that thread has to live as long as this program.
+	runtime.LockOSThread()
+	status, err := run(os.Args[1:])
+	if err != nil {
+		status = explain(err)
+	}
+	os.Exit(status)
+}
+
+// run is the whole life of a container: the parent's, from top to bottom, and
+// inside it the child's.
+func run(args []string) (status int, err error) {
+	c, err := parse(args)
+	if err != nil {
+		return 0, err
+	}
+	if os.Args[0] == "init" {
+		return initialize(c)
+	}
+	defer func() { err = errors.Join(err, cleanUp(c)) }()
+	for _, do := range []func(*container) error{
+		checkRootfs, // refuse what cannot work while nothing is made
+		planIDs,     // who the container's root is outside
+		start,       // clone the child into its namespaces; it waits
+		mapIDs,      // where a helper has to do it
+		connect,     // bridge, veth pair, address, NAT
+		release,     // let the child go on
+	} {
+		if err := do(c); err != nil {
+			return 0, err
+		}
+	}
+	return wait(c)
+}
+
+// parse reads the command line. Our flags end where the command begins, so
+// the command's own flags stay the command's.
+func parse(args []string) (*container, error) {
+	c := &container{}
+	flags := flag.NewFlagSet(program, flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	flags.StringVar(&c.Hostname, "hostname", "container", "`NAME` inside")
+	flags.StringVar(&c.Rootfs, "rootfs", "", "root `DIR`; the host's if none")
+	c.Net.flags(flags)
+	c.User.flags(flags)
+	if len(args) == 0 || args[0] != "run" {
+		return nil, fmt.Errorf("%w: the first word is not run", errUsage)
+	}
+	if err := flags.Parse(args[1:]); errors.Is(err, flag.ErrHelp) {
+		help(flags)
+		return nil, err
+	} else if err != nil {
+		return nil, fmt.Errorf("%w: %w", errUsage, err)
+	}
+	if c.Command = flags.Args(); len(c.Command) == 0 {
+		return nil, fmt.Errorf("%w: COMMAND is missing", errUsage)
+	}
+	return c, nil
+}
+
+// start clones the child: this program once more, with the same arguments,
+// as init. It listens for signals before there is a child, so none is lost.
+func start(c *container) error {
+	c.signals = listen()
+	args := append([]string{"init"}, os.Args[1:]...)
+	ready, inChild, err := os.Pipe()
+	if err != nil {
+		return fmt.Errorf("pipe: %w", err)
+	}
+	defer inChild.Close()
+	gate, err := openGate(c)
+	if err != nil {
+		return err
+	}
+	defer gate.Close()
+	c.ready = ready
+	c.child, err = os.StartProcess("/proc/self/exe", args, &os.ProcAttr{
+		Files: []*os.File{os.Stdin, os.Stdout, os.Stderr, inChild, gate},
+		Sys: c.User.isolate(&syscall.SysProcAttr{
+			Pdeathsig: unix.SIGKILL,
+			Cloneflags: unix.CLONE_NEWUTS | unix.CLONE_NEWPID |
+				unix.CLONE_NEWNS | unix.CLONE_NEWNET,
+		}),
+	})
+	if err != nil && c.User.On {
+		return forbidden("clone with CLONE_NEWUSER", cause(err))
+	}
+	if err != nil {
+		return fmt.Errorf("clone with CLONE_NEWUTS|CLONE_NEWPID|"+
+			"CLONE_NEWNS|CLONE_NEWNET: %w", cause(err))
+	}
+	c.undo = append(c.undo, func() error { return endChild(c) })
+	return nil
+}
+
+// wait passes signals on until the child ends and returns its exit status,
+// 128+N for a child ended by signal N, as a shell does.
+func wait(c *container) (int, error) {
+	go forwardWhenReady(c)
+	state, err := c.child.Wait()
+	if err != nil {
+		return 0, err
+	}
+	return exitStatus(state.Sys().(syscall.WaitStatus)), nil
+}
+
+// exitStatus turns what wait(2) tells of a child into one number.
+func exitStatus(status syscall.WaitStatus) int {
+	if status.Signaled() {
+		return 128 + int(status.Signal())
+	}
+	return status.ExitStatus()
+}
