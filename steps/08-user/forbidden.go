@@ -26,32 +26,36 @@ var settings = [...]struct{ name, forbids, allows string }{
 }
 
 // forbidden names the setting for which the kernel refuses what was tried.
-func forbidden(tried string, err error) error {
+func forbidden(c *container, tried string, err error) error {
 	ways := []string{
-		withoutUser(asRoot()),
+		c.User.AsRoot,
 		"cd vagrant && vagrant up && vagrant ssh",
 	}
 	err = fmt.Errorf("%s: %w", tried, err)
-	if name, value, allows := findSetting("/proc/sys"); name != "" {
-		err = fmt.Errorf("%w: %s is %s", err, name, value)
+	isRoot := os.Geteuid() == 0 && os.Args[0] != "init"
+	if name, allows := findSetting("/proc/sys", isRoot); name != "" {
+		err = fmt.Errorf("%w: %s forbids it", err, name)
 		ways = []string{ways[0], "sudo sysctl " + name + "=" + allows, ways[1]}
 	}
 	return refusal{err, strings.Join(ways, "\nhint: ")}
 }
 
 // findSetting looks under /proc/sys for a setting that forbids user
-// namespaces. Not every kernel has all of them.
+// namespaces, and returns the value that allows them. Not every kernel has all
+// of them, and only the first is for root as well.
 // sysctl user.max_user_namespaces
-func findSetting(sys string) (name, value, allows string) {
+func findSetting(sys string, isRoot bool) (name, allows string) {
 	for _, s := range settings {
 		path := filepath.Join(sys, strings.ReplaceAll(s.name, ".", "/"))
 		text, err := os.ReadFile(path)
-		value := strings.TrimSpace(string(text))
-		if err == nil && value == s.forbids {
-			return s.name, value, s.allows
+		if err == nil && strings.TrimSpace(string(text)) == s.forbids {
+			return s.name, s.allows
+		}
+		if isRoot {
+			break
 		}
 	}
-	return "", "", ""
+	return "", ""
 }
 
 // withoutUser takes the flag -user from a command line: root needs none.
@@ -72,7 +76,7 @@ func checkRights(c *container) error {
 	}
 	err := setHostname(c)
 	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) {
-		return forbidden("use the rights of uid 0", err)
+		return forbidden(c, "use the rights of uid 0", err)
 	}
 	return err
 }

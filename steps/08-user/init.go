@@ -22,6 +22,7 @@ func initialize(c *container) (int, error) {
 		checkRights,
 		setHostname,
 		setUpLinks, // before the root changes: it reads the host's files
+		takeRoot,
 		enterRoot,
 	} {
 		if err := do(c); err != nil {

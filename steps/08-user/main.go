@@ -64,9 +64,8 @@ func run(args []string) (status int, err error) {
 	defer func() { err = errors.Join(err, cleanUp(c)) }()
 	for _, do := range []func(*container) error{
 		checkRootfs, // refuse what cannot work while nothing is made
-		planIDs,     // who the container's root is outside
 		start,       // clone the child into its namespaces; it waits
-		mapIDs,      // where a helper has to do it
+		mapIDs,      // whom its users stand for
 		connect,     // bridge, veth pair, address, NAT
 		release,     // let the child go on
 	} {
@@ -118,16 +117,20 @@ func start(c *container) error {
 	}
 	defer gate.Close()
 	c.ready = ready
-	c.child, err = os.StartProcess("/proc/self/exe", args, &os.ProcAttr{
+	attr := &os.ProcAttr{
 		Files: []*os.File{os.Stdin, os.Stdout, os.Stderr, inChild, gate},
-		Sys: c.User.isolate(&syscall.SysProcAttr{
+		Sys: &syscall.SysProcAttr{
 			Pdeathsig: unix.SIGKILL,
 			Cloneflags: unix.CLONE_NEWUTS | unix.CLONE_NEWPID |
 				unix.CLONE_NEWNS | unix.CLONE_NEWNET,
-		}),
-	})
+		},
+	}
+	if err := isolate(c, attr); err != nil {
+		return err
+	}
+	c.child, err = os.StartProcess("/proc/self/exe", args, attr)
 	if err != nil && c.User.On {
-		return forbidden("clone with CLONE_NEWUSER", cause(err))
+		return forbidden(c, "clone with CLONE_NEWUSER", cause(err))
 	}
 	if err != nil {
 		return fmt.Errorf("clone with CLONE_NEWUTS|CLONE_NEWPID|"+

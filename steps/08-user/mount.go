@@ -52,6 +52,9 @@ func enterRoot(c *container) error {
 // mounts, not directories. It runs in the container.
 // mount --rbind ROOT ROOT
 func mountRoot(root string) error {
+	if root == "." {
+		return nil // it is a mount already
+	}
 	return mount.Mount(root, root, "", "rbind")
 }
 

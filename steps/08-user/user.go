@@ -12,10 +12,14 @@ import (
 // userns is the container's user namespace: whether it has one, and which ids
 // of the host its own ids stand for.
 type userns struct {
-	On bool
+	On        bool
+	AsRoot    string // the command line for root, where this one is refused
+	FirstLent int    // the directories that root has lent: file descriptors
+	Lent      int
 
 	uids, gids []syscall.SysProcIDMap
 	helped     bool // newuidmap and newgidmap write the maps
+	trees      []*os.File
 }
 
 // flags adds the flags of this file's topic.
@@ -27,22 +31,27 @@ func (u *userns) flags(f *flag.FlagSet) {
 // It is made before the other namespaces and owns them: its root may name the
 // container, mount in it and set up its links, and nothing else.
 // unshare --user --map-root-user
-func (u *userns) isolate(attr *syscall.SysProcAttr) *syscall.SysProcAttr {
+func isolate(c *container, attr *os.ProcAttr) error {
+	u := &c.User
 	if !u.On {
-		return attr
+		return nil
 	}
-	attr.Cloneflags |= unix.CLONE_NEWUSER
+	u.AsRoot = withoutUser(asRoot())
+	if err := planIDs(c, attr); err != nil {
+		return err
+	}
+	attr.Sys.Cloneflags |= unix.CLONE_NEWUSER
 	if u.helped {
-		return attr // the child is cloned without maps and waits for them
+		return nil // the child is cloned without maps and waits for them
 	}
 	// Go holds the child back until the maps are written, and writes "deny" to
 	// /proc/PID/setgroups: a process that could drop a group would get at the
 	// files from which that group is shut out.
-	attr.UidMappings, attr.GidMappings = u.uids, u.gids
+	attr.Sys.UidMappings, attr.Sys.GidMappings = u.uids, u.gids
 	// The child still is who started it. That has no name inside when root
-	// has lent it other ids.
-	attr.Credential = &syscall.Credential{Uid: 0, Gid: 0}
-	return attr
+	// has given it other ids.
+	attr.Sys.Credential = &syscall.Credential{Uid: 0, Gid: 0}
+	return nil
 }
 
 // becomeRoot makes the child root of its user namespace, in the container.
