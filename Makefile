@@ -1,0 +1,38 @@
+# The lab's habits. `make` alone says what there is.
+BIN ?= bin
+PROGRAMS := $(wildcard steps/[0-9]* cmd/lab)
+
+.PHONY: help
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## bin/lab and bin/NN-topic, static
+	@mkdir -p $(BIN)
+	CGO_ENABLED=0 go build -trimpath -o $(BIN)/ $(addprefix ./,$(PROGRAMS))
+
+.PHONY: test
+test: ## every test that this machine can run, as root or not
+	go test ./...
+
+.PHONY: lint
+lint: ## what .ci/run checks without running a test
+	.ci/run lint
+
+.PHONY: fmt
+fmt: ## write Go and shell files as lint wants them
+	go tool -modfile=tools/go.mod golangci-lint fmt ./...
+	shfmt -w $$(.ci/run shell-files)
+
+.PHONY: vm-fast
+vm-fast: ## the steps' tests on Debian's kernel with cgroup v2, under QEMU
+	vagrant/ci/fast-vm.sh | go run ./internal/lane -name vm-fast -console -v \
+		-skips .ci/skips/vm-fast.txt
+
+.PHONY: ci
+ci: ## all lanes, as they must pass
+	.ci/run
+
+.PHONY: clean
+clean: ## remove what these targets made in the tree
+	rm -rf bin build

@@ -1,0 +1,195 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"lab/internal/baseroot"
+	"lab/internal/course"
+	"lab/internal/need"
+	"lab/internal/program"
+)
+
+// runStep runs a step's program with a fresh built-in root and passes its exit
+// status on.
+func runStep(ctx context.Context, step course.Step, args []string) error {
+	path, err := program.Path(ctx, step.ID)
+	if err != nil {
+		return noProgram(err)
+	}
+	dir, root, err := temporaryRoot()
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+
+	line := splitLine(args)
+	if step.Rootfs && !line.has("rootfs", "lower", "h", "help") {
+		line.flags = append([]string{"-rootfs", root}, line.flags...)
+	}
+	if len(line.command) == 0 && !line.has("h", "help") {
+		line.command = []string{"sh"}
+	}
+	cmd := exec.Command(path, slices.Concat([]string{"run"}, line.flags, []string{"--"}, line.command)...)
+	cmd.Env = append(os.Environ(), "PATH="+searchPath(root))
+	if err := lowerPrivileges(cmd, step, line); err != nil {
+		return err
+	}
+	status, err := pass(cmd)
+	if err != nil {
+		return err
+	}
+	_ = remember(step.ID) // a home that cannot be written to is no reason to fail
+	if status != 0 {
+		return exited(status)
+	}
+	return nil
+}
+
+// noProgram gives an error of package program a hint.
+func noProgram(err error) error {
+	switch {
+	case errors.Is(err, program.ErrNoGo):
+		return hinted{err, "install Go, or put it on PATH"}
+	case errors.Is(err, program.ErrNoSource):
+		return hinted{err, "run lab in a checkout of the container lab, or make build there"}
+	}
+	return err
+}
+
+// temporaryRoot writes the built-in root into a directory of its own, which
+// the caller removes: what a container changes there is gone with it.
+func temporaryRoot() (dir, root string, err error) {
+	dir, err = os.MkdirTemp("", "lab-")
+	if err != nil {
+		return "", "", fmt.Errorf("make a directory for the root: %w", err)
+	}
+	// The container's root may be somebody else outside: it has to get through.
+	if err := os.Chmod(dir, 0o755); err != nil {
+		return "", "", errors.Join(err, os.RemoveAll(dir))
+	}
+	root = filepath.Join(dir, "root")
+	if err := writeRoot(root, baseroot.Source{}); err != nil {
+		return "", "", errors.Join(err, os.RemoveAll(dir))
+	}
+	return dir, root, nil
+}
+
+// searchPath is the PATH of a step: in the container's root the standard
+// places, and for steps that have none yet the built-in tools after the host's.
+func searchPath(root string) string {
+	standard := "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+	return standard + ":" + filepath.Join(root, "bin")
+}
+
+// lowerPrivileges makes a step's program work for an ordinary user: it starts
+// in a user namespace in which they are root. It says so in one line.
+func lowerPrivileges(cmd *exec.Cmd, step course.Step, line stepLine) error {
+	if os.Geteuid() == 0 || line.has("user") {
+		return nil
+	}
+	facts := need.Look()
+	if !facts.UserNS.OK {
+		return hinted{
+			fmt.Errorf("run %s as an ordinary user: %s", step.ID, facts.UserNS.Why),
+			"sudo lab run " + step.ID[:2],
+		}
+	}
+	fmt.Fprintf(os.Stderr, "lab: uid %d is root in a user namespace of its own from here on\n",
+		os.Getuid())
+	if scope := delegatedScope(step, facts); scope != nil {
+		return prefix(cmd, append(scope, "unshare", "--user", "--map-root-user")...)
+	}
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Cloneflags:  unix.CLONE_NEWUSER,
+		UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}},
+		GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}},
+	}
+	return nil
+}
+
+// delegatedScope returns the command that asks systemd for a cgroup in which
+// the step may make others, where it needs one and systemd can be asked.
+func delegatedScope(step course.Step, facts need.Facts) []string {
+	wants := step.ID >= "05-cgroups"
+	if !wants || !facts.Systemd || facts.Cgroups.Mode != "v2" || facts.Tools["systemd-run"] == "" {
+		return nil
+	}
+	scope := []string{"systemd-run", "--quiet", "--scope", "-p", "Delegate=yes"}
+	if !facts.Root {
+		if os.Getenv("XDG_RUNTIME_DIR") == "" {
+			return nil // no service manager of this user to ask
+		}
+		scope = append(scope, "--user")
+	}
+	return append(scope, "--")
+}
+
+// prefix puts a command before another, which it will execute.
+func prefix(cmd *exec.Cmd, words ...string) error {
+	path, err := exec.LookPath(words[0])
+	if err != nil {
+		return err
+	}
+	cmd.Args = slices.Concat(words, []string{cmd.Path}, cmd.Args[1:])
+	cmd.Path = path
+	return nil
+}
+
+// pass runs a program on the terminal that lab has and returns its exit
+// status. What the keyboard sends reaches the program without lab, so lab
+// only has to survive it; all other signals are passed on.
+func pass(cmd *exec.Cmd) (int, error) {
+	signals := make(chan os.Signal, 32)
+	signal.Notify(signals, unix.SIGTERM, unix.SIGINT, unix.SIGQUIT, unix.SIGHUP,
+		unix.SIGUSR1, unix.SIGUSR2)
+	defer signal.Stop(signals)
+
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	if cmd.SysProcAttr == nil {
+		cmd.SysProcAttr = &syscall.SysProcAttr{}
+	}
+	// The signal comes when the starting thread ends, so it must not end.
+	cmd.SysProcAttr.Pdeathsig = unix.SIGKILL
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	if err := cmd.Start(); err != nil {
+		return 0, fmt.Errorf("start %s: %w", filepath.Base(cmd.Path), err)
+	}
+	go func() {
+		for s := range signals {
+			if !typed(s) {
+				_ = cmd.Process.Signal(s) // it may have ended already
+			}
+		}
+	}()
+	err := cmd.Wait()
+	if _, ended := errors.AsType[*exec.ExitError](err); err != nil && !ended {
+		return 0, fmt.Errorf("wait for %s: %w", strings.Join(cmd.Args, " "), err)
+	}
+	ws := cmd.ProcessState.Sys().(syscall.WaitStatus)
+	if ws.Signaled() {
+		return 128 + int(ws.Signal()), nil
+	}
+	return ws.ExitStatus(), nil
+}
+
+// typed reports whether a signal comes from the keyboard of our terminal.
+func typed(s os.Signal) bool {
+	foreground, err := unix.IoctlGetInt(0, unix.TIOCGPGRP)
+	fromKey := s == unix.SIGINT || s == unix.SIGQUIT
+	return fromKey && err == nil && foreground == unix.Getpgrp()
+}

@@ -1,0 +1,54 @@
+package architecture
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+)
+
+// arrow is what the files below one directory may import from this module.
+type arrow struct {
+	from    string   // directory
+	allowed []string // beginnings of import paths
+	tests   []string // the same for files of tests
+}
+
+// arrows go down: nothing imports of this module but what stands here.
+var arrows = []arrow{
+	{from: "cmd", allowed: []string{"lab/internal/"}, tests: []string{"lab/internal/"}},
+	{from: "final", allowed: []string{"lab/final/"}, tests: []string{"lab/final/"}},
+	{from: "internal", allowed: []string{"lab/internal/"}, tests: []string{"lab/internal/"}},
+	{from: "steps", allowed: nil, tests: []string{"lab/internal/"}},
+}
+
+func TestArrowsGoDown(t *testing.T) {
+	for _, a := range arrows {
+		t.Run(a.from, func(t *testing.T) {
+			if _, err := os.Stat(filepath.Join(module, a.from)); err != nil {
+				return // this part of the module is not built yet
+			}
+			for _, s := range sources(t, a.from) {
+				for _, path := range s.imports() {
+					assert.True(t, a.allows(s, path), "%s imports %s", s.path, path)
+				}
+			}
+		})
+	}
+}
+
+// allows reports whether the file s may import path.
+func (a arrow) allows(s source, path string) bool {
+	allowed := a.allowed
+	if s.isTest() {
+		allowed = a.tests
+	}
+	for _, beginning := range allowed {
+		if strings.HasPrefix(path, beginning) {
+			return true
+		}
+	}
+	return false
+}

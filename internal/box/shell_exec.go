@@ -1,0 +1,295 @@
+//go:build linux
+
+package box
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+	"mvdan.cc/sh/v3/expand"
+	"mvdan.cc/sh/v3/interp"
+)
+
+// exec runs a command that is neither function nor builtin of the interpreter: one
+// of our own builtins, or an external command.
+func (s *shell) exec(ctx context.Context, args []string) error {
+	hc := interp.HandlerCtx(ctx)
+	if name, ok := strings.CutPrefix(args[0], own); ok {
+		return s.builtin(ctx, hc, name, args[1:])
+	}
+	err := s.external(ctx, hc, args)
+	if terr := s.runTraps(ctx, hc); terr != nil {
+		return terr
+	}
+	return err
+}
+
+// external runs a program as a child and waits for it.
+func (s *shell) external(ctx context.Context, hc interp.HandlerContext, args []string) error {
+	path, code, err := lookup(hc, args[0])
+	if err != nil {
+		fmt.Fprintf(hc.Stderr, "sh: %s: %v\n", args[0], err)
+		return interp.ExitStatus(code)
+	}
+	cmd := command(hc, path, args)
+	background := jobOf(ctx)
+	if background != nil && s.interactive {
+		// A group of its own keeps the terminal's Ctrl-C away from a background job.
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	}
+	err = s.children.run(cmd)
+	if errors.Is(err, syscall.ENOEXEC) {
+		// A script without a #! line is run by another copy of this shell.
+		cmd = command(hc, "/proc/self/exe", append([]string{"sh", path}, args[1:]...))
+		err = s.children.run(cmd)
+	}
+	if err != nil {
+		fmt.Fprintf(hc.Stderr, "sh: %s: %v\n", args[0], cause(err))
+		return interp.ExitStatus(126)
+	}
+	if background != nil {
+		background.started(cmd.Process.Pid)
+	}
+	ws, err := s.children.wait(cmd)
+	if err != nil {
+		return err
+	}
+	if ws.Signaled() && background == nil {
+		sayKilled(hc, ws)
+	}
+	if code := statusOf(ws); code != 0 {
+		return interp.ExitStatus(code)
+	}
+	return nil
+}
+
+// command prepares the child: argv kept whole, with the shell's directory,
+// variables and streams.
+func command(hc interp.HandlerContext, path string, args []string) *exec.Cmd {
+	return &exec.Cmd{Path: path, Args: args, Env: environ(hc.Env), Dir: hc.Dir,
+		Stdin: hc.Stdin, Stdout: hc.Stdout, Stderr: hc.Stderr}
+}
+
+// sayKilled tells which signal ended a command, except the two that a person or a
+// closed pipe causes all the time.
+func sayKilled(hc interp.HandlerContext, ws syscall.WaitStatus) {
+	switch ws.Signal() {
+	case syscall.SIGINT, syscall.SIGPIPE:
+	case syscall.SIGKILL:
+		fmt.Fprintln(hc.Stderr, "Killed")
+	default:
+		text := ws.Signal().String()
+		fmt.Fprintln(hc.Stderr, strings.ToUpper(text[:1])+text[1:])
+	}
+}
+
+// lookup finds the program of a command name and says why it cannot run: status 127
+// when there is none, 126 when there is one that cannot be executed.
+func lookup(hc interp.HandlerContext, name string) (path string, code int, err error) {
+	if strings.Contains(name, "/") {
+		path = name
+		if !filepath.IsAbs(path) {
+			path = filepath.Join(hc.Dir, path)
+		}
+		err := executable(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			return "", 127, errors.New("not found")
+		}
+		return path, 126, err
+	}
+	err, code = errors.New("not found"), 127
+	for _, dir := range filepath.SplitList(hc.Env.Get("PATH").String()) {
+		path = filepath.Join(dir, name)
+		if !filepath.IsAbs(path) {
+			path = filepath.Join(hc.Dir, path)
+		}
+		xerr := executable(path)
+		if xerr == nil {
+			return path, 0, nil
+		}
+		if errors.Is(xerr, fs.ErrPermission) {
+			err, code = xerr, 126
+		}
+	}
+	return "", code, err
+}
+
+// executable returns nil for a file that execve(2) may take.
+func executable(path string) error {
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return cause(err)
+	case info.IsDir():
+		return syscall.EISDIR
+	case unix.Access(path, unix.X_OK) != nil:
+		return syscall.EACCES
+	}
+	return nil
+}
+
+// cause returns the errno of an error, without the call and the path.
+func cause(err error) error {
+	var errno syscall.Errno
+	if errors.As(err, &errno) {
+		return errno
+	}
+	return err
+}
+
+// environ returns the exported variables in the form of execve(2).
+func environ(env expand.Environ) []string {
+	vars := map[string]string{}
+	env.Each(func(name string, v expand.Variable) bool {
+		// A later report of a name is the inner scope's and hides the earlier.
+		delete(vars, name)
+		if v.Exported && v.Kind == expand.String {
+			vars[name] = v.Str
+		}
+		return true
+	})
+	list := make([]string, 0, len(vars))
+	for name, value := range vars {
+		list = append(list, name+"="+value)
+	}
+	slices.Sort(list)
+	return list
+}
+
+// replace is `exec COMMAND`: the shell's process becomes the command.
+func (s *shell) replace(hc interp.HandlerContext, args []string) error {
+	path, code, err := lookup(hc, args[0])
+	if err == nil {
+		err = becomes(hc, path, args)
+		code = 126
+	}
+	fmt.Fprintf(hc.Stderr, "sh: exec: %s: %v\n", args[0], cause(err))
+	os.Exit(code)
+	return nil
+}
+
+// becomes puts the streams on descriptors 0 to 2, enters the shell's directory and
+// executes the program. It returns only when that is impossible.
+func becomes(hc interp.HandlerContext, path string, args []string) error {
+	for fd, stream := range []any{hc.Stdin, hc.Stdout, hc.Stderr} {
+		file, ok := stream.(*os.File)
+		if !ok || file == nil || int(file.Fd()) == fd {
+			continue
+		}
+		if err := unix.Dup3(int(file.Fd()), fd, 0); err != nil {
+			return fmt.Errorf("dup3 of descriptor %d: %w", fd, err)
+		}
+	}
+	if err := os.Chdir(hc.Dir); err != nil {
+		return err
+	}
+	return syscall.Exec(path, args, environ(hc.Env))
+}
+
+// children are the processes of this shell. As PID 1 the shell also reaps the
+// orphans that the kernel gives it; then any wait may find the status taken by the
+// reaper, which keeps it.
+type children struct {
+	reaping bool
+	mu      sync.Mutex
+	known   map[int]bool // our own, by pid; true once its status is in taken
+	taken   map[int]syscall.WaitStatus
+}
+
+// start starts the reaper where this process is PID 1.
+func (c *children) start() {
+	if os.Getpid() != 1 {
+		return
+	}
+	c.reaping = true
+	c.known = map[int]bool{}
+	c.taken = map[int]syscall.WaitStatus{}
+	ended := make(chan os.Signal, 1)
+	signal.Notify(ended, syscall.SIGCHLD)
+	go func() {
+		for range ended {
+			c.reap()
+		}
+	}()
+}
+
+// reap takes the status of every child that has ended.
+func (c *children) reap() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for {
+		var ws syscall.WaitStatus
+		pid, err := syscall.Wait4(-1, &ws, syscall.WNOHANG, nil)
+		if err == syscall.EINTR {
+			continue
+		}
+		if err != nil || pid <= 0 {
+			return
+		}
+		if _, ours := c.known[pid]; ours {
+			c.known[pid] = true
+			c.taken[pid] = ws
+		}
+	}
+}
+
+// run starts a child. The lock keeps the reaper away until its pid is known.
+func (c *children) run(cmd *exec.Cmd) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	err := cmd.Start()
+	if err == nil && c.reaping {
+		c.known[cmd.Process.Pid] = false
+	}
+	return err
+}
+
+// wait waits for a child, whoever took its status.
+func (c *children) wait(cmd *exec.Cmd) (syscall.WaitStatus, error) {
+	err := cmd.Wait()
+	pid := cmd.Process.Pid
+	var exit *exec.ExitError
+	switch {
+	case err == nil || errors.As(err, &exit):
+		c.forget(pid)
+		return cmd.ProcessState.Sys().(syscall.WaitStatus), nil
+	case c.reaping && errors.Is(err, syscall.ECHILD):
+		return c.fromReaper(pid), nil
+	}
+	return 0, fmt.Errorf("wait for process %d: %w", pid, err)
+}
+
+// fromReaper returns the status that the reaper took. The reaper may still be
+// between its wait4 and the entry, so this asks again for a moment.
+func (c *children) fromReaper(pid int) syscall.WaitStatus {
+	for {
+		c.mu.Lock()
+		ws, done := c.taken[pid], c.known[pid]
+		c.mu.Unlock()
+		if done {
+			c.forget(pid)
+			return ws
+		}
+		time.Sleep(100 * time.Microsecond)
+	}
+}
+
+// forget drops a child that has been waited for.
+func (c *children) forget(pid int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.known, pid)
+	delete(c.taken, pid)
+}

@@ -1,0 +1,62 @@
+//go:build linux
+
+// Package checktest runs the checks of a step as tests of its program.
+package checktest
+
+import (
+	"math/rand/v2"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"lab/internal/check"
+	"lab/internal/course"
+	"lab/internal/program"
+)
+
+// Run judges the program of a step by its own checks and by those of all its
+// ancestors. Each run puts flags before its own, such as -user.
+func Run(t *testing.T, step string, flags ...string) {
+	t.Helper()
+	subject := Subject(t, step)
+	subject.Flags = flags
+	for _, s := range course.UpTo(step) {
+		for _, c := range check.Of(s.ID) {
+			t.Run(s.ID+": "+c.Name, func(t *testing.T) {
+				err := c.Run(t.Context(), subject)
+				if reason, skipped := check.Skipped(err); skipped {
+					t.Skip(reason)
+				}
+				if err != nil {
+					t.Error(err)
+				}
+			})
+		}
+	}
+}
+
+// Subject returns the program of a step with a fresh built-in root.
+func Subject(t *testing.T, step string) *check.Subject {
+	t.Helper()
+	path, err := program.Path(t.Context(), step)
+	require.NoError(t, err)
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	return &check.Subject{
+		Step: step, Program: path, Root: Root(t),
+		Rand: rand.New(rand.NewPCG(seed, seed)),
+	}
+}
+
+// Root writes the built-in root file system into a directory of the test.
+func Root(t *testing.T) string {
+	t.Helper()
+	lab, err := program.Path(t.Context(), "lab")
+	require.NoError(t, err)
+	root := filepath.Join(t.TempDir(), "root")
+	out, err := exec.CommandContext(t.Context(), lab, "rootfs", root).CombinedOutput()
+	require.NoError(t, err, string(out))
+	return root
+}

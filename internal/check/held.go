@@ -1,0 +1,151 @@
+//go:build linux
+
+package check
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"lab/internal/inspect"
+)
+
+// buffer keeps what a running program prints.
+type buffer struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+// Write keeps some output.
+func (b *buffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+// String returns all output so far.
+func (b *buffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
+}
+
+// find waits until the agent runs and fills in the pids.
+func (h *Held) find(ctx context.Context, token string) error {
+	err := Until(ctx, 10*time.Second, func() (bool, error) {
+		select {
+		case <-h.ended:
+			return false, &Failure{
+				Command: h.Command, Expected: "the command runs until its input ends",
+				Kernel: fmt.Sprintf("the program ended with status %d; it said: %s",
+					status(h.cmd), strings.TrimSpace(h.errOut.String())),
+				Diagnosis: "The command was not run, or ended at once.",
+			}
+		default:
+		}
+		h.PID = agent(h.Program, token)
+		return h.PID != 0 && strings.Contains(h.out.String(), "ready"), nil
+	})
+	if err != nil {
+		return err
+	}
+	h.Init, err = containerInit(h.PID)
+	return err
+}
+
+// agent returns the pid of the agent with this token among a process's
+// descendants, or the process itself if it became the agent, or 0.
+func agent(program int, token string) int {
+	below, err := inspect.Descendants(program)
+	if err != nil {
+		return 0
+	}
+	for _, pid := range append(below, program) {
+		args, err := inspect.Cmdline(pid)
+		if err == nil && len(args) == 3 && filepath.Base(args[0]) == "probe" && args[2] == token {
+			return pid
+		}
+	}
+	return 0
+}
+
+// containerInit returns the topmost ancestor of a process that is in the same
+// PID namespace, or the process itself if that namespace is the caller's.
+func containerInit(pid int) (int, error) {
+	namespace, err := inspect.Namespace(pid, "pid")
+	if err != nil {
+		return 0, err
+	}
+	if own, err := inspect.Namespace(os.Getpid(), "pid"); err != nil || own == namespace {
+		return pid, err
+	}
+	for {
+		s, err := inspect.ReadStatus(pid)
+		if err != nil {
+			return 0, err
+		}
+		above, err := inspect.Namespace(s.PPid, "pid")
+		if err != nil || above != namespace {
+			return pid, nil //nolint:nilerr // no parent in sight ends the walk as well
+		}
+		pid = s.PPid
+	}
+}
+
+// Output returns what the container has printed so far.
+func (h *Held) Output() string { return h.out.String() }
+
+// Signal sends a signal to the program itself, on the host.
+func (h *Held) Signal(sig os.Signal) error {
+	if err := h.cmd.Process.Signal(sig); err != nil {
+		return fmt.Errorf("signal the program: %w", err)
+	}
+	return nil
+}
+
+// Stop ends the agent by closing its input and returns what the program left.
+func (h *Held) Stop(ctx context.Context) (Result, error) {
+	if err := h.stdin.Close(); err != nil {
+		return Result{}, fmt.Errorf("end the agent: %w", err)
+	}
+	return h.Wait(ctx)
+}
+
+// Wait waits until the program ends.
+func (h *Held) Wait(ctx context.Context) (Result, error) {
+	ctx, cancel := context.WithTimeout(ctx, timeLimit)
+	defer cancel()
+	select {
+	case <-h.ended:
+		return Result{h.Command, status(h.cmd), h.out.String(), h.errOut.String()}, nil
+	case <-ctx.Done():
+		_ = h.cmd.Process.Kill() // it may have ended just now
+		<-h.ended
+		return Result{}, &Failure{
+			Command: h.Command, Expected: "the program ends when its command has ended",
+			Kernel:    "it still runs",
+			Diagnosis: "The program waits for something else than its command.",
+		}
+	}
+}
+
+// Until polls until a condition holds; after the deadline it is an error.
+func Until(ctx context.Context, limit time.Duration, holds func() (bool, error)) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	for {
+		if ok, err := holds(); err != nil || ok {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("waited %s: %w", limit, ctx.Err())
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+}

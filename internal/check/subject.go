@@ -1,0 +1,179 @@
+//go:build linux
+
+package check
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Subject is a program under judgement and what it is given to work with.
+type Subject struct {
+	Step    string     // the step whose command line it has, such as "03-mount"
+	Program string     // its path
+	Root    string     // a built-in root file system; Root/bin/probe is our agent
+	Flags   []string   // put before each run's own flags, such as -user
+	Rand    *rand.Rand // for names that no program can know beforehand
+}
+
+// Probe returns the path of our agent, as the container sees it when it gets
+// the root file system (inside) and as everybody else does.
+func (s *Subject) Probe(inside bool) string {
+	if inside {
+		return "/bin/probe"
+	}
+	return filepath.Join(s.Root, "bin", "probe")
+}
+
+// Word returns a random word, as a name or a token.
+func (s *Subject) Word(prefix string) string {
+	return fmt.Sprintf("%s-%08x", prefix, s.Rand.Uint32())
+}
+
+// Result is what a run of the program left for its caller.
+type Result struct {
+	Command string // copy and paste to repeat it
+	Status  int    // 128+N when the program itself was ended by signal N
+	Stdout  string
+	Stderr  string
+}
+
+// timeLimit is how long one run may take before it is killed.
+const timeLimit = 30 * time.Second
+
+// Run runs the program once and waits for it. The flags are those of its run
+// command; stdin may be empty.
+func (s *Subject) Run(
+	ctx context.Context, stdin string, flags []string, command ...string,
+) (Result, error) {
+	cmd := s.command(ctx, flags, command)
+	var out, errOut bytes.Buffer
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), &out, &errOut
+	runtime.LockOSThread() // for the Pdeathsig, see Start
+	err := cmd.Run()
+	runtime.UnlockOSThread()
+	if _, ended := errors.AsType[*exec.ExitError](err); err != nil && !ended {
+		return Result{}, fmt.Errorf("run %s: %w", s.Program, err)
+	}
+	return Result{shellLine(cmd.Args), status(cmd), out.String(), errOut.String()}, nil
+}
+
+// command makes the command line, in a session of its own: no terminal's
+// signals reach it, and its process group can be ended whole.
+func (s *Subject) command(ctx context.Context, flags, command []string) *exec.Cmd {
+	args := slices.Concat([]string{"run"}, s.Flags, flags, command)
+	cmd := exec.CommandContext(ctx, s.Program, args...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: unix.SIGKILL}
+	cmd.WaitDelay = time.Second
+	return cmd
+}
+
+// status returns the exit status of a command that has ended.
+func status(cmd *exec.Cmd) int {
+	ws := cmd.ProcessState.Sys().(syscall.WaitStatus)
+	if ws.Signaled() {
+		return 128 + int(ws.Signal())
+	}
+	return ws.ExitStatus()
+}
+
+// shellLine puts arguments into a line that a shell takes apart again.
+func shellLine(args []string) string {
+	var words []string
+	for _, a := range args {
+		if a == "" || strings.ContainsAny(a, " \t\n\"'\\$`!#&|;<>()*?[]{}~") {
+			a = "'" + strings.ReplaceAll(a, "'", `'\''`) + "'"
+		}
+		words = append(words, a)
+	}
+	return strings.Join(words, " ")
+}
+
+// Held is a running container whose command is our agent, waiting.
+type Held struct {
+	Command string // what was run
+	Program int    // pid of the program itself
+	Init    int    // pid of the container's first process; the agent's if there is none
+	PID     int    // pid of the agent
+
+	cmd         *exec.Cmd
+	ended       chan struct{} // closed when the program has been waited for
+	stdin       io.WriteCloser
+	out, errOut *buffer
+}
+
+// Hold starts a container and returns when our agent runs in it. All pids are
+// those of the caller's PID namespace. Inside says that the agent is to be
+// found in the root file system that the flags give.
+func (s *Subject) Hold(ctx context.Context, inside bool, flags ...string) (*Held, error) {
+	return s.HoldAfter(ctx, inside, "", flags...)
+}
+
+// HoldAfter is Hold with a line of shell that the container runs first.
+func (s *Subject) HoldAfter(
+	ctx context.Context, inside bool, prelude string, flags ...string,
+) (*Held, error) {
+	token := s.Word("token")
+	command := []string{s.Probe(inside), "hold", token}
+	if prelude != "" {
+		shell := filepath.Join(filepath.Dir(command[0]), "sh")
+		command = []string{shell, "-c", prelude + "\nexec " + shellLine(command)}
+	}
+	h, err := s.Start(ctx, flags, command...)
+	if err != nil {
+		return nil, err
+	}
+	if err := h.find(ctx, token); err != nil {
+		_ = h.cmd.Process.Kill() // it may have ended already
+		<-h.ended
+		return nil, err
+	}
+	return h, nil
+}
+
+// Start starts the program with any command and does not wait for anything.
+func (s *Subject) Start(ctx context.Context, flags []string, command ...string) (*Held, error) {
+	cmd := s.command(ctx, flags, command)
+	h := &Held{
+		Command: shellLine(cmd.Args), cmd: cmd, ended: make(chan struct{}),
+		out: &buffer{}, errOut: &buffer{},
+	}
+	cmd.Stdout, cmd.Stderr = h.out, h.errOut
+	var err error
+	if h.stdin, err = cmd.StdinPipe(); err != nil {
+		return nil, err
+	}
+	// A Pdeathsig goes by the thread that started the child, and a thread of
+	// Go may end at any time: this one stays until the child has been waited
+	// for.
+	started := make(chan error)
+	go func() {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		if err := cmd.Start(); err != nil {
+			started <- err
+			return
+		}
+		started <- nil
+		_ = cmd.Wait() // its status is read from ProcessState
+		close(h.ended)
+	}()
+	if err := <-started; err != nil {
+		return nil, fmt.Errorf("start %s: %w", s.Program, err)
+	}
+	h.Program = cmd.Process.Pid
+	return h, nil
+}

@@ -1,0 +1,192 @@
+package sandbox
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"lab/internal/need"
+)
+
+// wanted are the controllers that the tests limit things with. Each costs the
+// start of a test binary a few milliseconds; hierarchies of other controllers
+// are not mounted in the throw-away host.
+var wanted = []string{"cpu", "memory", "pids"}
+
+// prefix begins the name of every cgroup made here: lab-test-PID-RANDOM.
+const prefix = "lab-test-"
+
+// cgroup is the throw-away host's own cgroup in one hierarchy.
+type cgroup struct {
+	Version int    `json:"version"`
+	Mount   string `json:"mount"`
+	Options string `json:"options"` // of a mount of version 1: cpu,cpuacct
+	Dir     string `json:"dir"`     // as the outer process sees it
+}
+
+// makeCgroups makes the new host's cgroup in each hierarchy that matters. If
+// this process may not, or the wanted controllers cannot be had, it makes
+// none, and the new host sees the machine's cgroups: need.Cgroup tells the
+// tests why they are of no use.
+func makeCgroups() []cgroup {
+	hierarchies, err := need.Hierarchies()
+	if err != nil {
+		return nil
+	}
+	name := prefix + strconv.Itoa(os.Getpid()) + "-" + strings.ToLower(rand.Text()[:6])
+	alone := !slices.ContainsFunc(hierarchies, func(h need.Hierarchy) bool { return h.Version == 1 })
+	var made []cgroup
+	for _, h := range hierarchies {
+		if h.Version == 1 && !slices.ContainsFunc(wanted, h.Has) {
+			continue
+		}
+		dir, ok := makeCgroup(h, name, alone)
+		if !ok {
+			_ = removeCgroups(made) // a new host without cgroups is the answer already
+			return nil
+		}
+		made = append(made, cgroup{h.Version, h.Mount, strings.Join(h.Controllers, ","), dir})
+	}
+	return made
+}
+
+// makeCgroup makes the new host's cgroup of one hierarchy: at the top for
+// root, so that no limit of a cgroup that we happen to be in matters, else
+// where this user was delegated one.
+func makeCgroup(h need.Hierarchy, name string, controllers bool) (string, bool) {
+	for _, parent := range parents(h) {
+		removeStale(parent)
+		dir := filepath.Join(parent, name)
+		if os.Mkdir(dir, 0o755) != nil {
+			continue
+		}
+		if h.Version == 1 || !controllers {
+			return dir, true
+		}
+		enable(parent)
+		if available := readFields(filepath.Join(dir, "cgroup.controllers")); hasAll(available) {
+			return dir, true
+		}
+		_ = os.Remove(dir) // it was empty and nobody knew of it
+	}
+	return "", false
+}
+
+// parents are the cgroups in which the new host's cgroup may be made. Beside
+// a process's own cgroup is a place, too: in its own one the controllers
+// cannot be enabled as long as there are processes.
+func parents(h need.Hierarchy) []string {
+	if os.Geteuid() == 0 {
+		return []string{h.Mount}
+	}
+	own, ok := h.OwnDir()
+	if !ok || own == h.Mount {
+		return nil
+	}
+	return []string{own, filepath.Dir(own)}
+}
+
+// enable hands the wanted controllers of a version 2 cgroup to its children,
+// each by a write of its own, since one that is missing fails the whole line.
+//
+//	echo +memory > /sys/fs/cgroup/cgroup.subtree_control
+//
+// They stay enabled: another sandbox may count on them by then.
+func enable(dir string) {
+	for _, controller := range wanted {
+		// What it comes to is read from the child's cgroup.controllers.
+		_ = os.WriteFile(filepath.Join(dir, "cgroup.subtree_control"), []byte("+"+controller), 0)
+	}
+}
+
+func hasAll(available []string) bool {
+	for _, controller := range wanted {
+		if !slices.Contains(available, controller) {
+			return false
+		}
+	}
+	return true
+}
+
+func readFields(path string) []string {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil
+	}
+	return strings.Fields(string(text))
+}
+
+// removeStale removes the cgroups of outer processes that were killed before
+// they could do it. A cgroup with processes in it cannot be removed.
+func removeStale(parent string) {
+	dirs, err := filepath.Glob(filepath.Join(parent, prefix+"*"))
+	if err != nil {
+		return
+	}
+	for _, dir := range dirs {
+		pid, _, _ := strings.Cut(strings.TrimPrefix(filepath.Base(dir), prefix), "-")
+		if _, err := os.Stat("/proc/" + pid); errors.Is(err, fs.ErrNotExist) {
+			_ = removeTree(dir) // its processes may be alive: then it stays
+		}
+	}
+}
+
+// join moves this process, with all its threads, into the new host's cgroups.
+func join(cgroups []cgroup) error {
+	for _, c := range cgroups {
+		// echo 0 > …/cgroup.procs, where 0 is the writer
+		if err := os.WriteFile(filepath.Join(c.Dir, "cgroup.procs"), []byte("0"), 0); err != nil {
+			return fmt.Errorf("join the sandbox's cgroup: %w", err)
+		}
+	}
+	return nil
+}
+
+// removeCgroups removes the new host's cgroups with all that the tests made
+// in them. Their processes are dead, but the kernel takes a moment to see it.
+func removeCgroups(cgroups []cgroup) error {
+	deadline := time.Now().Add(settle())
+	var left []error
+	for _, c := range cgroups {
+		err := removeTree(c.Dir)
+		for errors.Is(err, unix.EBUSY) && time.Now().Before(deadline) {
+			time.Sleep(5 * time.Millisecond)
+			err = removeTree(c.Dir)
+		}
+		left = append(left, err)
+	}
+	return errors.Join(left...)
+}
+
+// removeTree removes a cgroup, its descendants first: rmdir(2) is all it
+// takes, the files in a cgroup's directory are no obstacle.
+func removeTree(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("remove cgroup: %w", err)
+	}
+	for _, entry := range entries {
+		if !entry.IsDir() {
+			continue
+		}
+		if err := removeTree(filepath.Join(dir, entry.Name())); err != nil {
+			return err
+		}
+	}
+	if err := unix.Rmdir(dir); err != nil && !errors.Is(err, unix.ENOENT) {
+		return fmt.Errorf("remove cgroup %s: %w", dir, err)
+	}
+	return nil
+}
