@@ -67,5 +67,6 @@ func Of(step string) []Check {
 		"01-uts":   utsChecks(),
 		"02-pid":   pidChecks(),
 		"03-mount": mountChecks(),
+		"08-user":  userChecks(),
 	}[step]
 }

@@ -22,11 +22,13 @@ import (
 
 // Subject is a program under judgement and what it is given to work with.
 type Subject struct {
-	Step    string     // the step whose command line it has, such as "03-mount"
-	Program string     // its path
-	Root    string     // a built-in root file system; Root/bin/probe is our agent
-	Flags   []string   // put before each run's own flags, such as -user
-	Rand    *rand.Rand // for names that no program can know beforehand
+	Step    string   // the step whose command line it has, such as "03-mount"
+	Program string   // its path
+	Root    string   // a built-in root file system; Root/bin/probe is our agent
+	Flags   []string // put before each run's own flags, such as -user
+	// Credential is who runs the program; nil is the caller.
+	Credential *syscall.Credential
+	Rand       *rand.Rand // for names that no program can know beforehand
 }
 
 // Probe returns the path of our agent, as the container sees it when it gets
@@ -76,7 +78,9 @@ func (s *Subject) Run(
 func (s *Subject) command(ctx context.Context, flags, command []string) *exec.Cmd {
 	args := slices.Concat([]string{"run"}, s.Flags, flags, command)
 	cmd := exec.CommandContext(ctx, s.Program, args...)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: unix.SIGKILL}
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Setsid: true, Pdeathsig: unix.SIGKILL, Credential: s.Credential,
+	}
 	cmd.WaitDelay = time.Second
 	return cmd
 }

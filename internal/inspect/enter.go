@@ -16,20 +16,33 @@ import (
 // this program has several threads. See setns(2).
 func In(pid int, kinds []string, do func() error) error {
 	done := make(chan error)
-	go func() {
-		// The thread is never unlocked: Go ends it with the goroutine, and no
-		// other code ever runs in the wrong namespace.
-		runtime.LockOSThread()
-		done <- func() error {
-			for _, kind := range kinds {
-				if err := enter(pid, kind); err != nil {
-					return err
-				}
+	go apart(done, func() error {
+		for _, kind := range kinds {
+			if err := enter(pid, kind); err != nil {
+				return err
 			}
-			return do()
-		}()
-	}()
+		}
+		return do()
+	})
 	return <-done
+}
+
+// apart does something on a thread that Go ends afterwards, as it ends each
+// thread whose goroutine ended locked to it: no other code ever runs in the
+// wrong namespace. The main thread is no such thread. It would stay there for
+// good, and it is the one that /proc/PID shows of this program.
+func apart(done chan<- error, do func() error) {
+	runtime.LockOSThread()
+	if unix.Gettid() != unix.Getpid() {
+		done <- do()
+		return
+	}
+	// As long as this goroutine holds the main thread, another one runs on
+	// another.
+	defer runtime.UnlockOSThread()
+	elsewhere := make(chan error)
+	go apart(elsewhere, do)
+	done <- <-elsewhere
 }
 
 // enter moves the calling thread into one namespace.
@@ -63,4 +76,26 @@ func Hostname(pid int) (string, error) {
 		return err
 	})
 	return name, err
+}
+
+// Owner returns the inode number of the user namespace to which one of a
+// process's namespaces belongs: whose capabilities count in it. See
+// ioctl_ns(2).
+func Owner(pid int, kind string) (uint64, error) {
+	path := fmt.Sprintf("/proc/%d/ns/%s", pid, kind)
+	file, err := os.Open(path)
+	if err != nil {
+		return 0, err
+	}
+	defer file.Close()
+	user, err := unix.IoctlRetInt(int(file.Fd()), unix.NS_GET_USERNS)
+	if err != nil {
+		return 0, fmt.Errorf("ioctl NS_GET_USERNS %s: %w", path, err)
+	}
+	defer unix.Close(user)
+	var st unix.Stat_t
+	if err := unix.Fstat(user, &st); err != nil {
+		return 0, fmt.Errorf("fstat the owner of %s: %w", path, err)
+	}
+	return st.Ino, nil
 }
