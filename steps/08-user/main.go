@@ -1,10 +1,11 @@
-// Command 08-user runs a command with network devices of its own: a loopback,
-// and one end of a veth pair whose other end is a port of the bridge lab0.
+// Command 08-user runs a command as root of a user namespace: root in the
+// container, and outside of it whoever started this program, or nobody at all.
 //
-//	08-user run [-hostname NAME] [-rootfs DIR] [-ip CIDR] [-user] COMMAND [ARG…]
+//	08-user run [-user] [flags] COMMAND [ARG…]
 //
-// The containers of one bridge reach each other and the host, and by NAT what
-// the host reaches. See network_namespaces(7), veth(4), rtnetlink(7).
+// With -user none of the other flags needs root, but for what belongs to the
+// host: its network and its cgroups. See user_namespaces(7), newuidmap(1),
+// capabilities(7).
 package main
 
 import (
@@ -21,7 +22,8 @@ import (
 
 const (
 	program = "08-user" // begins every message
-	usage   = "run [-hostname NAME] [-rootfs DIR] [-ip CIDR] [-user] COMMAND [ARG…]"
+	usage   = "run [-user] [-hostname NAME] [-rootfs DIR] [-ip CIDR] " +
+		"COMMAND [ARG…]"
 )
 
 // container is one run: what was asked for and, once started, its process.

@@ -123,7 +123,8 @@ func TestForbidden(t *testing.T) {
 	}
 	out, err := cmd.CombinedOutput()
 	require.NoError(t, err, string(out))
-	assert.Equal(t, fmt.Sprintf(`08-user: clone with CLONE_NEWUSER: no space left on device: user.max_user_namespaces forbids it
+	assert.Equal(t, fmt.Sprintf(`08-user: clone with CLONE_NEWUSER: no space left on device: `+
+		`user.max_user_namespaces forbids it
 hint: sudo %s run -hostname x id -user
 hint: sudo sysctl user.max_user_namespaces=10000
 hint: cd vagrant && vagrant up && vagrant ssh
@@ -144,11 +145,12 @@ func TestFindSetting(t *testing.T) {
 			"user.max_user_namespaces", "10000"},
 		{"Debian's switch", "kernel/unprivileged_userns_clone", "0", false,
 			"kernel.unprivileged_userns_clone", "1"},
-		{"Debian's switch is not for root", "kernel/unprivileged_userns_clone", "0", true, "", ""},
+		{"Debian's switch is not for root", "kernel/unprivileged_userns_clone", "0", true,
+			"", ""},
 		{"AppArmor", "kernel/apparmor_restrict_unprivileged_userns", "1", false,
 			"kernel.apparmor_restrict_unprivileged_userns", "0"},
-		{"AppArmor that does not restrict", "kernel/apparmor_restrict_unprivileged_userns", "0",
-			false, "", ""},
+		{"AppArmor that allows", "kernel/apparmor_restrict_unprivileged_userns", "0", false,
+			"", ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
