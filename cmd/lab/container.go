@@ -82,7 +82,11 @@ func temporaryRoot() (dir, root string, err error) {
 		return "", "", errors.Join(err, os.RemoveAll(dir))
 	}
 	root = filepath.Join(dir, "root")
-	if err := writeRoot(root, baseroot.Source{}); err != nil {
+	source, err := baseroot.ParseSource(os.Getenv(rootfsVariable))
+	if err == nil {
+		err = writeRoot(root, source)
+	}
+	if err != nil {
 		return "", "", errors.Join(err, os.RemoveAll(dir))
 	}
 	return dir, root, nil

@@ -6,12 +6,11 @@ import (
 	"io/fs"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/fatih/color"
 	"github.com/rogpeppe/go-internal/diff"
 	"github.com/spf13/cobra"
-
-	"strings"
 
 	"lab/internal/course"
 	"lab/steps"

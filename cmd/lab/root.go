@@ -66,8 +66,10 @@ func arguments(least, most int) cobra.PositionalArgs {
 		if len(args) >= least && len(args) <= most {
 			return nil
 		}
-		return hinted{fmt.Errorf("%w: %s takes %s", errUsage, cmd.CommandPath(), amount(least, most)),
-			cmd.UseLine()}
+		return hinted{
+			fmt.Errorf("%w: %s takes %s", errUsage, cmd.CommandPath(), amount(least, most)),
+			cmd.UseLine(),
+		}
 	}
 }
 

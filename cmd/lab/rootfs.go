@@ -1,13 +1,19 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
+	"os"
 
 	"github.com/spf13/cobra"
 
 	"lab/internal/baseroot"
 	"lab/internal/invoker"
 )
+
+// rootfsVariable names the environment variable that says what roots are made
+// of where --from does not.
+const rootfsVariable = "LAB_ROOTFS_FROM"
 
 // newRootfs makes `lab rootfs DIR`.
 func newRootfs() *cobra.Command {
@@ -26,7 +32,8 @@ func newRootfs() *cobra.Command {
 			return writeRoot(args[0], source)
 		},
 	}
-	cmd.Flags().StringVar(&from, "from", "box", "what it is made of: box, busybox or dir:PATH")
+	standard := cmp.Or(os.Getenv(rootfsVariable), "box")
+	cmd.Flags().StringVar(&from, "from", standard, "what it is made of: box, busybox or dir:PATH")
 	return cmd
 }
 

@@ -6,8 +6,8 @@
 // Who may import whom:
 //
 //	steps/*     nothing of this module; their tests may import internal/
-//	internal/*  internal/ alone
-//	cmd/*       internal/ alone
+//	internal/*  internal/ and the texts that package steps carries
+//	cmd/*       the same
 //	final/*     final/ alone
 //
 // How a step is measured against its parent: files that both have are carried.

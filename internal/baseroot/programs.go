@@ -121,6 +121,7 @@ func finishCopy(path string, from Source) error {
 // pipes, and devices where that is permitted. Owners are kept as far as the user may.
 // Nobody but the owner may write the copies, except in sticky directories such as /tmp.
 func copyTree(src, dst string) error {
+	copied := map[[2]uint64]string{}
 	return filepath.WalkDir(src, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
@@ -133,7 +134,17 @@ func copyTree(src, dst string) error {
 		if err != nil {
 			return err
 		}
-		return copyNode(path, filepath.Join(dst, rel), info)
+		to := filepath.Join(dst, rel)
+		st := info.Sys().(*syscall.Stat_t)
+		if st.Nlink > 1 && !info.IsDir() {
+			// One file of several names stays one: a busybox is 400.
+			inode := [2]uint64{st.Dev, st.Ino}
+			if first, ok := copied[inode]; ok {
+				return os.Link(first, to)
+			}
+			copied[inode] = to
+		}
+		return copyNode(path, to, info)
 	})
 }
 
@@ -157,12 +168,12 @@ func copyNode(src, dst string, info fs.FileInfo) error {
 		if target, err = os.Readlink(src); err == nil {
 			err = os.Symlink(target, dst)
 		}
-	case fs.ModeSocket:
-		return nil // A socket file without its listener is of no use.
 	default:
+		// Devices are left out where mknod(2) is not permitted: a container's own /dev
+		// is mounted over them.
 		err = unix.Mknod(dst, st.Mode, int(st.Rdev))
 		if errors.Is(err, unix.EPERM) {
-			return nil // The container's own /dev is mounted over it.
+			return nil
 		}
 	}
 	if err != nil {

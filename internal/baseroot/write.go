@@ -142,10 +142,22 @@ func makeDirs(root string) error {
 		name string
 		mode uint32
 	}{
-		{"bin", 0o755}, {"dev", 0o755}, {"etc", 0o755}, {"home", 0o755}, {"mnt", 0o755},
-		{"opt", 0o755}, {"proc", 0o555}, {"root", 0o700}, {"run", 0o755}, {"srv", 0o755},
-		{"sys", 0o555}, {"tmp", 0o1777}, {"usr", 0o755}, {"var", 0o755},
-		{"var/tmp", 0o1777}, {"var/log", 0o755},
+		{"bin", 0o755},
+		{"dev", 0o755},
+		{"etc", 0o755},
+		{"home", 0o755},
+		{"mnt", 0o755},
+		{"opt", 0o755},
+		{"proc", 0o555},
+		{"root", 0o700},
+		{"run", 0o755},
+		{"srv", 0o755},
+		{"sys", 0o555},
+		{"tmp", 0o1777},
+		{"usr", 0o755},
+		{"var", 0o755},
+		{"var/tmp", 0o1777},
+		{"var/log", 0o755},
 	}
 	for _, d := range dirs {
 		path := filepath.Join(root, d.name)
@@ -157,8 +169,10 @@ func makeDirs(root string) error {
 			return &fs.PathError{Op: "chmod", Path: path, Err: err}
 		}
 	}
-	links := map[string]string{"sbin": "bin", "usr/bin": "../bin", "usr/sbin": "../bin",
-		"var/run": "../run"}
+	links := map[string]string{
+		"sbin": "bin", "usr/bin": "../bin", "usr/sbin": "../bin",
+		"var/run": "../run",
+	}
 	for name, target := range links {
 		if err := os.Symlink(target, filepath.Join(root, name)); err != nil {
 			return err
@@ -178,6 +192,7 @@ func files(from Source) map[string]string {
 		"etc/hostname":      "container\n",
 		"etc/hosts":         "127.0.0.1\tlocalhost\n::1\tlocalhost\n",
 		"etc/nsswitch.conf": "hosts: files dns\n",
+		"etc/resolv.conf":   "", // a container's own is mounted on it
 		"etc/os-release":    "NAME=\"container lab root\"\nID=lab\nPRETTY_NAME=\"container lab root\"\n",
 		"etc/motd":          "This is the root file system of a container.\n",
 		"etc/profile":       "export PATH=/bin:/sbin:/usr/bin:/usr/sbin\n",

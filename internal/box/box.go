@@ -35,8 +35,10 @@ func Run(argv []string) (status int, ok bool) {
 		ignoreAsPID1()
 	}
 
-	c := &call{name: name, usage: a.usage, args: argv[1:], in: os.Stdin,
-		out: bufio.NewWriter(os.Stdout), errOut: os.Stderr}
+	c := &call{
+		name: name, usage: a.usage, args: argv[1:], in: os.Stdin,
+		out: bufio.NewWriter(os.Stdout), errOut: os.Stderr,
+	}
 	return c.finish(a.run(c)), true
 }
 

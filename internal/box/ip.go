@@ -157,9 +157,13 @@ var linkFlags = []struct {
 	bit  uint32
 	name string
 }{
-	{unix.IFF_LOOPBACK, "LOOPBACK"}, {unix.IFF_BROADCAST, "BROADCAST"},
-	{unix.IFF_POINTOPOINT, "POINTOPOINT"}, {unix.IFF_MULTICAST, "MULTICAST"},
-	{unix.IFF_NOARP, "NOARP"}, {unix.IFF_PROMISC, "PROMISC"}, {unix.IFF_UP, "UP"},
+	{unix.IFF_LOOPBACK, "LOOPBACK"},
+	{unix.IFF_BROADCAST, "BROADCAST"},
+	{unix.IFF_POINTOPOINT, "POINTOPOINT"},
+	{unix.IFF_MULTICAST, "MULTICAST"},
+	{unix.IFF_NOARP, "NOARP"},
+	{unix.IFF_PROMISC, "PROMISC"},
+	{unix.IFF_UP, "UP"},
 	{unix.IFF_LOWER_UP, "LOWER_UP"},
 }
 
@@ -238,6 +242,9 @@ func (c *call) ipRoute(verb string, args []string) error {
 	if err != nil {
 		return err
 	}
+	if verb == "add" && route.Gw == nil && route.LinkIndex == 0 {
+		return misused("a route needs via IP or dev DEV")
+	}
 	if verb == "add" {
 		err = netlink.RouteAdd(route)
 	} else {
@@ -252,7 +259,7 @@ func (c *call) ipRoute(verb string, args []string) error {
 // parseRoute parses `default|CIDR [via IP] [dev DEV]`.
 func parseRoute(args []string) (*netlink.Route, error) {
 	const want = "want default|ADDRESS/BITS [via IP] [dev DEV]"
-	if len(args) < 3 || len(args)%2 == 0 {
+	if len(args)%2 == 0 {
 		return nil, misused(want)
 	}
 	route := &netlink.Route{}

@@ -157,9 +157,11 @@ func (c *call) listLong(o options, dir string, names []string) {
 		if o.has("i") {
 			inode = strconv.FormatUint(st.Ino, 10)
 		}
-		rows = append(rows, []string{inode, modeString(st.Mode),
+		rows = append(rows, []string{
+			inode, modeString(st.Mode),
 			strconv.FormatUint(uint64(st.Nlink), 10), owner("/etc/passwd", st.Uid, o),
-			owner("/etc/group", st.Gid, o), sizeOf(st, o), dateOf(info.ModTime()), name})
+			owner("/etc/group", st.Gid, o), sizeOf(st, o), dateOf(info.ModTime()), name,
+		})
 	}
 	c.align(rows)
 }

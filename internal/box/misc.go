@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"os"
 	"path/filepath"
@@ -99,9 +98,11 @@ func date(c *call) error {
 	if !ok {
 		return misused("setting the clock is not for containers")
 	}
-	letters := map[byte]string{'Y': "2006", 'm': "01", 'd': "02", 'H': "15", 'M': "04",
+	letters := map[byte]string{
+		'Y': "2006", 'm': "01", 'd': "02", 'H': "15", 'M': "04",
 		'S': "05", 'Z': "MST", 'z': "-0700", 'F': "2006-01-02", 'T': "15:04:05", 'a': "Mon",
-		'b': "Jan", 'e': "_2", 'y': "06", 'N': "000000000"}
+		'b': "Jan", 'e': "_2", 'y': "06", 'N': "000000000",
+	}
 	for i := 0; i < len(format); i++ {
 		if format[i] != '%' || i+1 == len(format) {
 			c.printf("%c", format[i])
@@ -298,181 +299,4 @@ func chroot(c *call) error {
 		args = []string{"sh"}
 	}
 	return become(args)
-}
-
-// dd copies blocks: if= of= bs= count= skip= seek=.
-func dd(c *call) error {
-	text := map[string]string{"bs": "512", "count": "", "skip": "0", "seek": "0"}
-	files := map[string]string{"if": "", "of": ""}
-	for _, arg := range c.args {
-		name, value, ok := strings.Cut(arg, "=")
-		_, number := text[name]
-		_, file := files[name]
-		switch {
-		case ok && number:
-			text[name] = value
-		case ok && file:
-			files[name] = value
-		case arg == "status=none" || arg == "conv=fsync":
-		default:
-			return misused("unknown operand %q", arg)
-		}
-	}
-	n := map[string]int64{"count": -1}
-	for name, value := range text {
-		if value == "" {
-			continue
-		}
-		size, err := parseSize(value)
-		if err != nil {
-			return misused("%s: %v", name, err)
-		}
-		n[name] = size
-	}
-	if n["bs"] == 0 || n["bs"] > 1<<30 {
-		return misused("bs: a block is 1 byte to 1 GiB")
-	}
-	return c.copyBlocks(files["if"], files["of"], n)
-}
-
-// copyBlocks does the work of dd and tells the records on standard error.
-func (c *call) copyBlocks(from, to string, n map[string]int64) error {
-	in, out := os.Stdin, os.Stdout
-	var err error
-	if from != "" {
-		if in, err = os.Open(from); err != nil {
-			return err
-		}
-		defer in.Close()
-	}
-	if to != "" {
-		flags := os.O_CREATE | os.O_WRONLY
-		if n["seek"] == 0 {
-			flags |= os.O_TRUNC
-		}
-		if out, err = os.OpenFile(to, flags, 0o666); err != nil {
-			return err
-		}
-		defer out.Close()
-		if _, err := out.Seek(n["seek"]*n["bs"], io.SeekStart); err != nil && n["seek"] > 0 {
-			return err
-		}
-	}
-	if _, err := io.CopyN(io.Discard, in, n["skip"]*n["bs"]); err != nil && err != io.EOF {
-		return err
-	}
-	full, part, written := 0, 0, int64(0)
-	block := make([]byte, n["bs"])
-	for n["count"] < 0 || int64(full+part) < n["count"] {
-		size, rerr := in.Read(block)
-		if size > 0 {
-			w, werr := out.Write(block[:size])
-			written += int64(w)
-			if werr != nil {
-				err = werr
-				break
-			}
-			if size == len(block) {
-				full++
-			} else {
-				part++
-			}
-		}
-		if rerr == io.EOF {
-			break
-		}
-		if rerr != nil {
-			err = rerr
-			break
-		}
-	}
-	fmt.Fprintf(c.errOut, "%d+%d records copied, %d bytes\n", full, part, written)
-	return err
-}
-
-// parseSize parses a number of bytes with an optional suffix K, M or G (powers of 1024).
-func parseSize(text string) (int64, error) {
-	digits := strings.TrimRight(strings.ToUpper(text), "IB")
-	shift := 0
-	for suffix, bits := range map[string]int{"K": 10, "M": 20, "G": 30} {
-		if rest, ok := strings.CutSuffix(digits, suffix); ok {
-			digits, shift = rest, bits
-			break
-		}
-	}
-	n, err := strconv.ParseInt(digits, 10, 64)
-	if err != nil || n < 0 || n > math.MaxInt64>>shift {
-		return 0, fmt.Errorf("%q is no size such as 512, 50M or 1G", text)
-	}
-	return n << shift, nil
-}
-
-// hog takes memory and touches every page of it, in steps. With --hold it keeps it
-// until standard input ends.
-func hog(c *call) error {
-	o, err := c.parse("v", "step:", "every:", "hold")
-	if err == nil {
-		err = c.wants(1, 1)
-	}
-	if err != nil {
-		return err
-	}
-	total, err := parseSize(c.args[0])
-	if err != nil {
-		return misused("%v", err)
-	}
-	step, err := parseSize(o.get("step", "1M"))
-	if err != nil || step == 0 {
-		return misused("option --step wants a size")
-	}
-	every, err := time.ParseDuration(o.get("every", "0s"))
-	if err != nil {
-		return misused("option --every wants a time such as 10ms")
-	}
-	for held := int64(0); held < total; {
-		size := min(step, total-held)
-		if err := touchPages(size); err != nil {
-			return fmt.Errorf("map %d bytes after %s: %w", size, mib(held), err)
-		}
-		held += size
-		if o.has("v") {
-			if err := c.say("%s", mib(held)); err != nil {
-				return err
-			}
-		}
-		time.Sleep(every)
-	}
-	if err := c.say("hog: %s held", c.args[0]); err != nil {
-		return err
-	}
-	if o.has("hold") {
-		untilEOF(c.in)
-	}
-	return nil
-}
-
-// touchPages maps anonymous memory and writes to every page, so that it is charged.
-func touchPages(size int64) error {
-	memory, err := unix.Mmap(-1, 0, int(size), unix.PROT_READ|unix.PROT_WRITE,
-		unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
-	if err != nil {
-		return err
-	}
-	for i := 0; i < len(memory); i += os.Getpagesize() {
-		memory[i] = 1
-	}
-	return nil
-}
-
-// mib returns a number of bytes in MiB, or in KiB where that is not whole.
-func mib(n int64) string {
-	if n%(1<<20) == 0 {
-		return strconv.FormatInt(n>>20, 10) + "M"
-	}
-	return strconv.FormatInt(n>>10, 10) + "K"
-}
-
-// untilEOF reads standard input to its end.
-func untilEOF(in io.Reader) {
-	_, _ = io.Copy(io.Discard, in) // An input that fails has ended, too.
 }

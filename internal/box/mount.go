@@ -37,8 +37,10 @@ func mountPoints() ([]mountPoint, error) {
 		if len(fields) < 4 {
 			return nil, fmt.Errorf("parse /proc/self/mounts: %q", line)
 		}
-		list = append(list, mountPoint{unescape(fields[0]), unescape(fields[1]),
-			fields[2], fields[3]})
+		list = append(list, mountPoint{
+			unescape(fields[0]), unescape(fields[1]),
+			fields[2], fields[3],
+		})
 	}
 	return list, nil
 }

@@ -51,8 +51,10 @@ func ping(c *call) error {
 	if err != nil {
 		return err
 	}
-	p := &pinger{timeout: time.Duration(wait * float64(time.Second)),
-		id: uint16(os.Getpid())}
+	p := &pinger{
+		timeout: time.Duration(wait * float64(time.Second)),
+		id:      uint16(os.Getpid()),
+	}
 	copy(p.to.Addr[:], addr.IP.To4())
 	if err := p.open(); err != nil {
 		return err

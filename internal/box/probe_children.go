@@ -20,9 +20,15 @@ import (
 
 // again prepares another probe process of this program, whatever its name is.
 func again(args ...string) *exec.Cmd {
-	cmd := exec.Command("/proc/self/exe")
+	// By its path, so that the kernel's name for the process is probe and not exe.
+	path, err := os.Executable()
+	if err != nil || executable(path) != nil {
+		path = "/proc/self/exe"
+	}
+	cmd := exec.Command(path)
 	cmd.Args = append([]string{"probe"}, args...)
-	cmd.Stderr = os.Stderr
+	// Its own streams: a root may lack /dev/null, which package os/exec opens for none.
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	return cmd
 }
 

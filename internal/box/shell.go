@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -43,8 +44,11 @@ func sh(c *call) error {
 	if err != nil {
 		return err
 	}
-	s := &shell{parser: syntax.NewParser(), traps: map[os.Signal]string{},
-		caught: make(chan os.Signal, 16)}
+	s := &shell{
+		parser: syntax.NewParser(), traps: map[os.Signal]string{},
+		caught: make(chan os.Signal, 16),
+	}
+	spareThreads(4)
 	s.children.start()
 	s.interactive = !line.hasCommand && line.script == "" &&
 		term.IsTerminal(0) && term.IsTerminal(1)
@@ -68,6 +72,29 @@ func sh(c *call) error {
 		return s.runTerminal(name)
 	}
 	return s.runStream(os.Stdin, name)
+}
+
+// spareThreads makes the Go runtime start n threads now, which then stand idle. It
+// aborts the program when it needs a thread and a pids limit refuses it, so the shell
+// takes its own before the commands it runs can use the limit up.
+func spareThreads(n int) {
+	var idle sync.WaitGroup
+	locked := make(chan struct{}, n)
+	release := make(chan struct{})
+	for range n {
+		idle.Go(func() {
+			// A locked goroutine keeps its thread while it waits.
+			runtime.LockOSThread()
+			locked <- struct{}{}
+			<-release
+			runtime.UnlockOSThread()
+		})
+	}
+	for range n {
+		<-locked
+	}
+	close(release)
+	idle.Wait()
 }
 
 // shellLine is the command line of sh.
@@ -220,6 +247,8 @@ func (s *shell) trap(action string, names []string) error {
 			signal.Ignore(sig)
 		case "-":
 			delete(s.traps, sig)
+			// Reset alone does not bring back what Ignore has taken away.
+			signal.Notify(make(chan os.Signal, 1), sig)
 			if os.Getpid() != 1 {
 				signal.Reset(sig)
 			}
@@ -251,7 +280,7 @@ func (s *shell) runTraps(ctx context.Context, hc interp.HandlerContext) error {
 	}
 }
 
-// signalOf returns the exit status a shell gives a child: its own or 128+n.
+// statusOf returns the exit status a shell gives a child: its own or 128+n.
 func statusOf(ws syscall.WaitStatus) int {
 	if ws.Signaled() {
 		return 128 + int(ws.Signal())

@@ -15,7 +15,6 @@ import (
 	"strings"
 	"sync"
 	"syscall"
-	"time"
 
 	"golang.org/x/sys/unix"
 	"mvdan.cc/sh/v3/expand"
@@ -49,11 +48,11 @@ func (s *shell) external(ctx context.Context, hc interp.HandlerContext, args []s
 		// A group of its own keeps the terminal's Ctrl-C away from a background job.
 		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	}
-	err = s.children.run(cmd)
+	end, err := s.children.run(cmd)
 	if errors.Is(err, syscall.ENOEXEC) {
 		// A script without a #! line is run by another copy of this shell.
 		cmd = command(hc, "/proc/self/exe", append([]string{"sh", path}, args[1:]...))
-		err = s.children.run(cmd)
+		end, err = s.children.run(cmd)
 	}
 	if err != nil {
 		fmt.Fprintf(hc.Stderr, "sh: %s: %v\n", args[0], cause(err))
@@ -62,7 +61,7 @@ func (s *shell) external(ctx context.Context, hc interp.HandlerContext, args []s
 	if background != nil {
 		background.started(cmd.Process.Pid)
 	}
-	ws, err := s.children.wait(cmd)
+	ws, err := finish(cmd, end)
 	if err != nil {
 		return err
 	}
@@ -78,8 +77,10 @@ func (s *shell) external(ctx context.Context, hc interp.HandlerContext, args []s
 // command prepares the child: argv kept whole, with the shell's directory,
 // variables and streams.
 func command(hc interp.HandlerContext, path string, args []string) *exec.Cmd {
-	return &exec.Cmd{Path: path, Args: args, Env: environ(hc.Env), Dir: hc.Dir,
-		Stdin: hc.Stdin, Stdout: hc.Stdout, Stderr: hc.Stderr}
+	return &exec.Cmd{
+		Path: path, Args: args, Env: environ(hc.Env), Dir: hc.Dir,
+		Stdin: hc.Stdin, Stdout: hc.Stdout, Stderr: hc.Stderr,
+	}
 }
 
 // sayKilled tells which signal ended a command, except the two that a person or a
@@ -198,24 +199,18 @@ func becomes(hc interp.HandlerContext, path string, args []string) error {
 	return syscall.Exec(path, args, environ(hc.Env))
 }
 
-// children are the processes of this shell. As PID 1 the shell also reaps the
-// orphans that the kernel gives it; then any wait may find the status taken by the
-// reaper, which keeps it.
+// children are the processes of this shell, each with a channel for its end. One
+// goroutine takes the status of every child that ends, in answer to SIGCHLD: as PID 1
+// the shell must reap the orphans that the kernel gives it as well, and a wait(2) for
+// each child would block one thread for each, which a pids limit counts.
 type children struct {
-	reaping bool
-	mu      sync.Mutex
-	known   map[int]bool // our own, by pid; true once its status is in taken
-	taken   map[int]syscall.WaitStatus
+	mu    sync.Mutex
+	known map[int]chan syscall.WaitStatus
 }
 
-// start starts the reaper where this process is PID 1.
+// start starts the reaper.
 func (c *children) start() {
-	if os.Getpid() != 1 {
-		return
-	}
-	c.reaping = true
-	c.known = map[int]bool{}
-	c.taken = map[int]syscall.WaitStatus{}
+	c.known = map[int]chan syscall.WaitStatus{}
 	ended := make(chan os.Signal, 1)
 	signal.Notify(ended, syscall.SIGCHLD)
 	go func() {
@@ -225,7 +220,8 @@ func (c *children) start() {
 	}()
 }
 
-// reap takes the status of every child that has ended.
+// reap takes the status of every child that has ended; one that is not known is an
+// orphan, and reaping it is all it needs.
 func (c *children) reap() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -238,58 +234,31 @@ func (c *children) reap() {
 		if err != nil || pid <= 0 {
 			return
 		}
-		if _, ours := c.known[pid]; ours {
-			c.known[pid] = true
-			c.taken[pid] = ws
+		if end, ok := c.known[pid]; ok {
+			end <- ws
+			delete(c.known, pid)
 		}
 	}
 }
 
 // run starts a child. The lock keeps the reaper away until its pid is known.
-func (c *children) run(cmd *exec.Cmd) error {
+func (c *children) run(cmd *exec.Cmd) (<-chan syscall.WaitStatus, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	err := cmd.Start()
-	if err == nil && c.reaping {
-		c.known[cmd.Process.Pid] = false
+	if err := cmd.Start(); err != nil {
+		return nil, err
 	}
-	return err
+	end := make(chan syscall.WaitStatus, 1)
+	c.known[cmd.Process.Pid] = end
+	return end, nil
 }
 
-// wait waits for a child, whoever took its status.
-func (c *children) wait(cmd *exec.Cmd) (syscall.WaitStatus, error) {
-	err := cmd.Wait()
-	pid := cmd.Process.Pid
-	var exit *exec.ExitError
-	switch {
-	case err == nil || errors.As(err, &exit):
-		c.forget(pid)
-		return cmd.ProcessState.Sys().(syscall.WaitStatus), nil
-	case c.reaping && errors.Is(err, syscall.ECHILD):
-		return c.fromReaper(pid), nil
+// finish waits for the end of a child and of the copying of its output.
+func finish(cmd *exec.Cmd, end <-chan syscall.WaitStatus) (syscall.WaitStatus, error) {
+	ws := <-end
+	// The child is reaped already, which is what ECHILD says.
+	if err := cmd.Wait(); err != nil && !errors.Is(err, syscall.ECHILD) {
+		return ws, fmt.Errorf("wait for process %d: %w", cmd.Process.Pid, err)
 	}
-	return 0, fmt.Errorf("wait for process %d: %w", pid, err)
-}
-
-// fromReaper returns the status that the reaper took. The reaper may still be
-// between its wait4 and the entry, so this asks again for a moment.
-func (c *children) fromReaper(pid int) syscall.WaitStatus {
-	for {
-		c.mu.Lock()
-		ws, done := c.taken[pid], c.known[pid]
-		c.mu.Unlock()
-		if done {
-			c.forget(pid)
-			return ws
-		}
-		time.Sleep(100 * time.Microsecond)
-	}
-}
-
-// forget drops a child that has been waited for.
-func (c *children) forget(pid int) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	delete(c.known, pid)
-	delete(c.taken, pid)
+	return ws, nil
 }

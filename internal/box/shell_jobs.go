@@ -11,28 +11,21 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
 	"mvdan.cc/sh/v3/interp"
-	"mvdan.cc/sh/v3/syntax"
 )
-
-// own marks a command name that builtin answers. It cannot be typed, as a name with
-// a NUL byte reaches no shell.
-const own = "\x00"
-
-// lastJob is the variable that stands for $! after rewrite.
-const lastJob = "_last_job_pid"
 
 // job is one background statement.
 type job struct {
 	number int
 	text   string
-	pid    chan int // one value: the pid of its first external command
+	pid    atomic.Int64  // of its first external command; 0 before there is one
+	known  chan struct{} // closed once pid is set
 	done   chan struct{}
 	status int
-	first  int // that pid once known, 0 before
 }
 
 type jobKey struct{}
@@ -45,117 +38,15 @@ func jobOf(ctx context.Context) *job {
 
 // started reports a pid of the job; the first one stays its name.
 func (j *job) started(pid int) {
-	select {
-	case j.pid <- pid:
-	default:
+	if j.pid.CompareAndSwap(0, int64(pid)) {
+		close(j.known)
 	}
-}
-
-// rewrite changes the statements that must act on the real process, before they run:
-// `exec COMMAND` replaces it, `COMMAND &` gets a real pid, and `$!` is that pid.
-// It leaves alone what runs in a subshell, which is no process of its own: there the
-// interpreter's own ways hold (exec runs a child and ends the subshell).
-func (s *shell) rewrite(stmts []*syntax.Stmt) {
-	for _, stmt := range stmts {
-		rewriteLastJob(stmt)
-		if stmt.Background {
-			s.plan(stmt)
-			continue
-		}
-		s.rewriteCommand(stmt.Cmd)
-	}
-}
-
-// plan stores a background statement and puts a call in its place that starts it.
-func (s *shell) plan(stmt *syntax.Stmt) {
-	planned := *stmt
-	planned.Background = false
-	number := strconv.Itoa(len(s.planned))
-	s.planned = append(s.planned, &planned)
-	*stmt = syntax.Stmt{Position: stmt.Position,
-		Cmd: &syntax.CallExpr{Args: []*syntax.Word{word(own + "start"), word(number)}}}
-}
-
-// rewriteCommand descends into the commands that run in the shell's own process.
-func (s *shell) rewriteCommand(cmd syntax.Command) {
-	switch cmd := cmd.(type) {
-	case *syntax.CallExpr:
-		if len(cmd.Args) > 1 && cmd.Args[0].Lit() == "exec" {
-			cmd.Args[0] = word(own + "exec")
-		}
-	case *syntax.Block:
-		s.rewrite(cmd.Stmts)
-	case *syntax.IfClause:
-		for clause := cmd; clause != nil; clause = clause.Else {
-			s.rewrite(clause.Cond)
-			s.rewrite(clause.Then)
-		}
-	case *syntax.WhileClause:
-		s.rewrite(cmd.Cond)
-		s.rewrite(cmd.Do)
-	case *syntax.ForClause:
-		s.rewrite(cmd.Do)
-	case *syntax.CaseClause:
-		for _, item := range cmd.Items {
-			s.rewrite(item.Stmts)
-		}
-	case *syntax.BinaryCmd:
-		if cmd.Op == syntax.AndStmt || cmd.Op == syntax.OrStmt {
-			s.rewrite([]*syntax.Stmt{cmd.X, cmd.Y})
-		}
-	}
-}
-
-// rewriteLastJob replaces $! below a node, but not in functions: their `&` is not
-// rewritten either, as they may run in a subshell.
-func rewriteLastJob(stmt *syntax.Stmt) {
-	syntax.Walk(stmt, func(node syntax.Node) bool {
-		switch node := node.(type) {
-		case *syntax.FuncDecl:
-			return false
-		case *syntax.ParamExp:
-			if node.Param != nil && node.Param.Value == "!" {
-				node.Param.Value = lastJob
-			}
-		}
-		return true
-	})
-}
-
-// word makes a literal word.
-func word(text string) *syntax.Word {
-	return &syntax.Word{Parts: []syntax.WordPart{&syntax.Lit{Value: text}}}
-}
-
-// call sees every simple command before it runs. It leads names that the
-// interpreter reserves but does not have to our own, and runs due traps first.
-func (s *shell) call(_ context.Context, args []string) ([]string, error) {
-	if len(s.caught) > 0 && !strings.HasPrefix(args[0], own) {
-		return append([]string{own + "traps"}, args...), nil
-	}
-	switch args[0] {
-	case "kill", "jobs", "fg", "wait", "umask":
-		return append([]string{own + args[0]}, args[1:]...), nil
-	case "trap":
-		if trapsSignals(args[1:]) {
-			return append([]string{own + "trap"}, args[1:]...), nil
-		}
-	}
-	return args, nil
-}
-
-// trapsSignals reports whether the operands of trap name a signal, not only the
-// interpreter's own EXIT and ERR.
-func trapsSignals(args []string) bool {
-	return len(args) > 1 && slices.ContainsFunc(args[1:], func(name string) bool {
-		_, ok := signalByName(name)
-		return ok
-	})
 }
 
 // builtin runs one of our own builtins.
 func (s *shell) builtin(ctx context.Context, hc interp.HandlerContext, name string,
-	args []string) error {
+	args []string,
+) error {
 	var err error
 	switch name {
 	case "exec":
@@ -195,8 +86,10 @@ func (s *shell) startJob(ctx context.Context, hc interp.HandlerContext, n string
 		return err
 	}
 	stmt := s.planned[number]
-	j := &job{number: len(s.jobs) + 1, text: source(stmt), pid: make(chan int, 1),
-		done: make(chan struct{})}
+	j := &job{
+		number: len(s.jobs) + 1, text: source(stmt), known: make(chan struct{}),
+		done: make(chan struct{}),
+	}
 	sub := s.runner.Subshell()
 	// A background job does not compete for the terminal or the script.
 	if null, err := os.Open(os.DevNull); err == nil {
@@ -215,39 +108,26 @@ func (s *shell) startJob(ctx context.Context, hc interp.HandlerContext, n string
 
 	// A job that starts no process, such as a loop of builtins, has no pid.
 	select {
-	case j.first = <-j.pid:
+	case <-j.known:
 	case <-j.done:
-		select {
-		case j.first = <-j.pid:
-		default:
-		}
 	case <-time.After(100 * time.Millisecond):
 	}
-	if s.interactive {
-		fmt.Fprintf(hc.Stderr, "[%d] %d\n", j.number, j.first)
-	}
 	pid := ""
-	if j.first > 0 {
-		pid = strconv.Itoa(j.first)
+	if n := j.pid.Load(); n > 0 {
+		pid = strconv.FormatInt(n, 10)
+	}
+	if s.interactive {
+		fmt.Fprintf(hc.Stderr, "[%d] %s\n", j.number, pid)
 	}
 	return hc.Builtin(ctx, []string{"eval", lastJob + "=" + pid})
-}
-
-// source returns the text of a statement.
-func source(stmt *syntax.Stmt) string {
-	var text strings.Builder
-	if err := syntax.NewPrinter(syntax.SingleLine(true)).Print(&text, stmt); err != nil {
-		return "?"
-	}
-	return strings.TrimSpace(strings.ReplaceAll(text.String(), lastJob, "!"))
 }
 
 // jobPIDs replaces %1 by the pid of job 1.
 func (s *shell) jobPIDs(args []string) []string {
 	args = slices.Clone(args)
 	for i, arg := range args {
-		if j := s.job(arg); j != nil && strings.HasPrefix(arg, "%") && j.first > 0 {
-			args[i] = strconv.Itoa(j.first)
+		if j := s.job(arg); j != nil && strings.HasPrefix(arg, "%") && j.pid.Load() > 0 {
+			args[i] = strconv.FormatInt(j.pid.Load(), 10)
 		}
 	}
 	return args
@@ -261,7 +141,7 @@ func (s *shell) job(name string) *job {
 		return nil
 	}
 	for _, j := range s.jobs {
-		if isNumber && j.number == n || !isNumber && j.first == n {
+		if isNumber && j.number == n || !isNumber && j.pid.Load() == int64(n) {
 			return j
 		}
 	}
@@ -361,13 +241,4 @@ func umask(out io.Writer, args []string) error {
 	}
 	syscall.Umask(int(mask))
 	return nil
-}
-
-// quoteAll returns words as shell source that expands to exactly them.
-func quoteAll(words []string) string {
-	quoted := make([]string, len(words))
-	for i, w := range words {
-		quoted[i] = "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
-	}
-	return strings.Join(quoted, " ")
 }

@@ -17,7 +17,6 @@ import (
 
 	"golang.org/x/sys/unix"
 	"golang.org/x/term"
-	"mvdan.cc/sh/v3/interp"
 	"mvdan.cc/sh/v3/syntax"
 )
 
@@ -34,7 +33,7 @@ func (s *shell) runTerminal(name string) error {
 	err := s.run(&syntax.File{Name: name}) // This gives $0 its value.
 	for {
 		source, rerr := editor.read(s)
-		if rerr == io.EOF {
+		if errors.Is(rerr, io.EOF) {
 			fmt.Fprintln(os.Stdout)
 			return s.leave(err)
 		}
@@ -76,15 +75,24 @@ func (s *shell) runLine(file *syntax.File, interrupts <-chan os.Signal) error {
 	for _, stmt := range file.Stmts {
 		err = s.runner.Run(ctx, stmt)
 		_ = os.Chdir(s.runner.Dir) // A directory that is gone is the shell's business.
+		if ctx.Err() != nil {
+			fmt.Fprintln(os.Stdout)
+			return s.setStatus(130)
+		}
 		if s.runner.Exited() {
 			return err
 		}
-		if ctx.Err() != nil {
-			fmt.Fprintln(os.Stdout)
-			return interp.ExitStatus(130)
-		}
 	}
 	return err
+}
+
+// setStatus gives $? a value.
+func (s *shell) setStatus(n int) error {
+	file, err := s.parser.Parse(strings.NewReader(fmt.Sprintf("(exit %d)", n)), "sh")
+	if err != nil {
+		return err
+	}
+	return s.runner.Run(context.Background(), file.Stmts[0])
 }
 
 // editor reads lines with editing and history.

@@ -63,10 +63,12 @@ func Skipped(err error) (string, bool) {
 // Of returns the checks of one step, without those of its ancestors.
 func Of(step string) []Check {
 	return map[string][]Check{
-		"00-exec":  execChecks(),
-		"01-uts":   utsChecks(),
-		"02-pid":   pidChecks(),
-		"03-mount": mountChecks(),
-		"08-user":  userChecks(),
+		"00-exec":    execChecks(),
+		"01-uts":     utsChecks(),
+		"02-pid":     pidChecks(),
+		"03-mount":   mountChecks(),
+		"04-net":     netChecks(),
+		"05-cgroups": cgroupChecks(),
+		"08-user":    userChecks(),
 	}[step]
 }

@@ -53,7 +53,7 @@ type Result struct {
 	Stderr  string
 }
 
-// timeLimit is how long one run may take before it is killed.
+// timeLimit is how long one run may take before it is ended.
 const timeLimit = 30 * time.Second
 
 // Run runs the program once and waits for it. The flags are those of its run
@@ -61,12 +61,21 @@ const timeLimit = 30 * time.Second
 func (s *Subject) Run(
 	ctx context.Context, stdin string, flags []string, command ...string,
 ) (Result, error) {
+	ctx, cancel := context.WithTimeout(ctx, timeLimit)
+	defer cancel()
 	cmd := s.command(ctx, flags, command)
 	var out, errOut bytes.Buffer
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), &out, &errOut
 	runtime.LockOSThread() // for the Pdeathsig, see Start
 	err := cmd.Run()
 	runtime.UnlockOSThread()
+	if ctx.Err() != nil {
+		return Result{}, &Failure{
+			Command: shellLine(cmd.Args), Expected: "the program ends",
+			Kernel:    fmt.Sprintf("it still ran after %s", timeLimit),
+			Diagnosis: "The program waits for something that does not come.",
+		}
+	}
 	if _, ended := errors.AsType[*exec.ExitError](err); err != nil && !ended {
 		return Result{}, fmt.Errorf("run %s: %w", s.Program, err)
 	}
@@ -81,7 +90,9 @@ func (s *Subject) command(ctx context.Context, flags, command []string) *exec.Cm
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Setsid: true, Pdeathsig: unix.SIGKILL, Credential: s.Credential,
 	}
-	cmd.WaitDelay = time.Second
+	// Who gives up asks the program to end, so that it can undo what it made.
+	cmd.Cancel = func() error { return cmd.Process.Signal(unix.SIGTERM) }
+	cmd.WaitDelay = 5 * time.Second
 	return cmd
 }
 

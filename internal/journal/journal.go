@@ -46,6 +46,8 @@ type Scope struct {
 	// Whole includes every process of the pid namespace and every cgroup, as
 	// in a throw-away host that nobody else uses.
 	Whole bool `json:"whole,omitempty"`
+	// Without leaves kinds out.
+	Without []Kind `json:"without,omitempty"`
 	// Files are directories of which every file is listed.
 	Files []string `json:"files,omitempty"`
 }
@@ -76,9 +78,11 @@ type Difference struct {
 // String returns the difference as a line: `mounts: tmpfs on /x: added`.
 func (d Difference) String() string { return fmt.Sprintf("%s: %s: %s", d.Kind, d.What, d.Change) }
 
-// Compared are the kinds that were read in full.
+// Compared are the kinds that were read, and in full.
 func (s Snapshot) Compared() []Kind {
-	return slices.DeleteFunc(Kinds(), func(k Kind) bool { return s.Unreadable[k] != "" })
+	return slices.DeleteFunc(Kinds(), func(k Kind) bool {
+		return s.Unreadable[k] != "" || slices.Contains(s.Scope.Without, k)
+	})
 }
 
 // Diff returns how after differs from this snapshot, by kind.

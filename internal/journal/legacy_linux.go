@@ -29,6 +29,9 @@ type legacyInfo struct {
 //
 //	nat
 //	filter
+//
+// In a user namespace that was made together with its network namespace the
+// file is nobody's, and not readable.
 func legacyTables() ([]Entry, error) {
 	names, err := os.ReadFile("/proc/thread-self/net/ip_tables_names")
 	if errors.Is(err, fs.ErrNotExist) || err == nil && len(names) == 0 {
@@ -41,7 +44,7 @@ func legacyTables() ([]Entry, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list iptables-legacy rules: %w", err)
 	}
-	defer unix.Close(socket)
+	defer func() { _ = unix.Close(socket) }() // nothing was written to it
 
 	var found []Entry
 	for table := range strings.FieldsSeq(string(names)) {

@@ -47,14 +47,16 @@ func links() ([]Entry, error) {
 // addressesByLink returns the addresses of each link by its index, without
 // those of IPv6 that the kernel gives and takes by itself.
 func addressesByLink() (map[int][]string, error) {
-	list, err := complete(func() ([]netlink.Addr, error) { return netlink.AddrList(nil, unix.AF_UNSPEC) })
+	list, err := complete(func() ([]netlink.Addr, error) {
+		return netlink.AddrList(nil, unix.AF_UNSPEC)
+	})
 	if err != nil {
 		return nil, fmt.Errorf("list addresses: %w", err)
 	}
 	addresses := map[int][]string{}
 	for _, a := range list {
-		automatic := a.IP.To4() == nil && (a.IP.IsLinkLocalUnicast() || a.Flags&unix.IFA_F_PERMANENT == 0)
-		if !automatic {
+		passing := a.IP.IsLinkLocalUnicast() || a.Flags&unix.IFA_F_PERMANENT == 0
+		if a.IP.To4() != nil || !passing {
 			addresses[a.LinkIndex] = append(addresses[a.LinkIndex], a.IPNet.String())
 		}
 	}

@@ -25,10 +25,11 @@ func mounts() ([]Entry, error) {
 	for _, m := range infos {
 		what := fmt.Sprintf("%s on %s", m.FSType, m.Mountpoint)
 		seen[what]++
+		state := []string{m.Root + " of " + m.Source, m.Options, propagation(m.Optional)}
 		found = append(found, Entry{
 			Kind: Mounts, What: what,
 			ID:    what + " #" + strconv.Itoa(seen[what]),
-			State: fmt.Sprintf("%s of %s, %s, %s", m.Root, m.Source, m.Options, propagation(m.Optional)),
+			State: strings.Join(state, ", "),
 		})
 	}
 	return found, nil

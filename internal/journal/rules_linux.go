@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"strings"
 	"syscall"
 
 	"github.com/vishvananda/netlink/nl"
@@ -25,7 +26,8 @@ var nftObjects = []struct {
 	{"set", unix.NFT_MSG_GETSET, []uint16{unix.NFTA_SET_TABLE, unix.NFTA_SET_NAME}, 0},
 	{
 		"rule", unix.NFT_MSG_GETRULE,
-		[]uint16{unix.NFTA_RULE_TABLE, unix.NFTA_RULE_CHAIN}, unix.NFTA_RULE_HANDLE,
+		[]uint16{unix.NFTA_RULE_TABLE, unix.NFTA_RULE_CHAIN},
+		unix.NFTA_RULE_HANDLE,
 	},
 }
 
@@ -47,7 +49,7 @@ func nftRules() ([]Entry, error) {
 			if err != nil {
 				return found, fmt.Errorf("read an nftables %s: %w", object.name, err)
 			}
-			what = "nftables " + object.name + what
+			what = "nftables " + object.name + " " + what
 			found = append(found, Entry{Kind: Rules, ID: what, What: what})
 		}
 	}
@@ -66,7 +68,7 @@ func nftDump(get int) ([][]byte, error) {
 	return request.Execute(unix.NETLINK_NETFILTER, 0)
 }
 
-// nftName reads an object's name from a message, such as ` ip nat POSTROUTING
+// nftName reads an object's name from a message, such as `ip nat POSTROUTING
 // handle 5`: four bytes of nfgenmsg, of which the first is the family, then
 // attributes, whose numbers are in the network's byte order.
 func nftName(message []byte, names []uint16, handle uint16) (string, error) {
@@ -77,14 +79,14 @@ func nftName(message []byte, names []uint16, handle uint16) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("parse attributes: %w", err)
 	}
-	name := " " + nftFamily(message[0])
+	words := []string{nftFamily(message[0])}
 	for _, want := range names {
-		name += " " + string(bytes.TrimRight(attribute(attributes, want), "\x00"))
+		words = append(words, string(bytes.TrimRight(attribute(attributes, want), "\x00")))
 	}
 	if value := attribute(attributes, handle); handle != 0 && len(value) == 8 {
-		name += fmt.Sprintf(" handle %d", binary.BigEndian.Uint64(value))
+		words = append(words, fmt.Sprintf("handle %d", binary.BigEndian.Uint64(value)))
 	}
-	return name, nil
+	return strings.Join(words, " "), nil
 }
 
 // attribute returns the value of the attribute of a type.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -32,16 +33,28 @@ func (s Scope) Take() (Snapshot, error) {
 		{Processes, s.processes},
 		{Files, s.files},
 	} {
+		if slices.Contains(s.Without, part.kind) {
+			continue
+		}
 		entries, err := part.read()
 		switch {
 		case errors.Is(err, fs.ErrPermission):
-			snapshot.Unreadable[part.kind] = "not readable: " + err.Error()
+			snapshot.unreadable(part.kind, err)
 		case err != nil:
 			return snapshot, fmt.Errorf("take a snapshot: %w", err)
 		}
 		snapshot.Entries = append(snapshot.Entries, entries...)
 	}
 	return snapshot, nil
+}
+
+// unreadable notes what of a kind this user may not see.
+func (s *Snapshot) unreadable(kind Kind, err error) {
+	if before := s.Unreadable[kind]; before != "" {
+		s.Unreadable[kind] = before + "; " + err.Error()
+		return
+	}
+	s.Unreadable[kind] = "not readable: " + err.Error()
 }
 
 // Settle waits until the host is as it was before, which takes the kernel a

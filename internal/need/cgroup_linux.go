@@ -72,7 +72,8 @@ func (h host) hierarchies() ([]Hierarchy, error) {
 		// A root of /.. is a mount made outside of this cgroup namespace: what
 		// it shows is not ours, and another mount usually covers it.
 		path, known := own[key]
-		mounted := slices.ContainsFunc(found, func(f Hierarchy) bool { return f.Mount == m.Mountpoint })
+		here := func(f Hierarchy) bool { return f.Mount == m.Mountpoint }
+		mounted := slices.ContainsFunc(found, here)
 		if !known || mounted || strings.HasPrefix(m.Root, "/..") {
 			continue
 		}
@@ -83,7 +84,9 @@ func (h host) hierarchies() ([]Hierarchy, error) {
 		}
 		found = append(found, hierarchy)
 	}
-	slices.SortStableFunc(found, func(a, b Hierarchy) int { return cmp.Compare(a.Version, b.Version) })
+	slices.SortStableFunc(found, func(a, b Hierarchy) int {
+		return cmp.Compare(a.Version, b.Version)
+	})
 	return found, nil
 }
 

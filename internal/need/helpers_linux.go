@@ -87,8 +87,12 @@ func UserNS(t T) {
 	if ability.OK && !inContainer() {
 		t.Fatal(fmt.Sprintf("need userns: %v, but %s", err, ability.Why))
 	}
-	lacking(t, "userns", fmt.Sprintf("%s (%v): run as root, `sysctl -w %s=%s`, or `make vm-fast`",
-		ability.Why, err, ability.Setting, ability.Value))
+	way := "run as root, or `make vm-fast`"
+	if ability.Setting != "" {
+		setting := ability.Setting + "=" + ability.Value
+		way = fmt.Sprintf("run as root, `sysctl -w %s`, or `make vm-fast`", setting)
+	}
+	lacking(t, "userns", fmt.Sprintf("%s (%v): %s", ability.Why, err, way))
 }
 
 // inContainer reports whether another filter, such as an engine's seccomp
@@ -138,12 +142,12 @@ func Overlay(t T) {
 }
 
 // tryOverlay mounts an overlay as the steps do and unmounts it.
-func tryOverlay() error {
+func tryOverlay() (err error) {
 	dir, err := os.MkdirTemp("", "lab-overlay")
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	for _, name := range []string{"lower", "upper", "work", "merged"} {
 		if err := os.Mkdir(filepath.Join(dir, name), 0o755); err != nil {
 			return err
@@ -200,8 +204,9 @@ func (h Hierarchy) try(parent, controller string) error {
 		return fmt.Errorf("make a cgroup for %s: %w", controller, err)
 	}
 	var missing error
-	if h.Version == 2 && !slices.Contains(thisHost().fields(filepath.Join(dir, "cgroup.controllers")), controller) {
-		missing = fmt.Errorf("the controller %s is not enabled in %s/cgroup.subtree_control", controller, parent)
+	available := thisHost().fields(filepath.Join(dir, "cgroup.controllers"))
+	if h.Version == 2 && !slices.Contains(available, controller) {
+		missing = fmt.Errorf("%s is not enabled in %s/cgroup.subtree_control", controller, parent)
 	}
 	if err := os.Remove(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("remove a cgroup for %s: %w", controller, err)
@@ -245,7 +250,8 @@ func Net(t T) {
 	attrs.Name = "labneed0"
 	veth := &netlink.Veth{LinkAttrs: attrs, PeerName: "labneed1"}
 	if err := netlink.LinkAdd(veth); err != nil && !errors.Is(err, unix.EEXIST) {
-		lacking(t, "net", fmt.Sprintf("make a veth pair: %v: `modprobe veth` as root, or `make vm-fast`", err))
+		const ways = "`modprobe veth` as root, or `make vm-fast`"
+		lacking(t, "net", fmt.Sprintf("make a veth pair: %v: %s", err, ways))
 	}
 	if err := netlink.LinkDel(veth); err != nil {
 		t.Fatal(fmt.Sprintf("need net: remove a veth pair: %v", err))

@@ -96,7 +96,7 @@ func (h host) statusField(name string) string {
 //
 //	0          0 4294967295
 func (h host) inFirstUserNS() bool {
-	return slices.Equal(strings.Fields(h.text("/proc/self/uid_map")), []string{"0", "0", "4294967295"})
+	return slices.Equal(h.fields("/proc/self/uid_map"), []string{"0", "0", "4294967295"})
 }
 
 // namespaces tells the kinds of namespaces that the kernel has.

@@ -12,9 +12,9 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"lab/internal/need"
+
+	"golang.org/x/sys/unix"
 )
 
 // wanted are the controllers that the tests limit things with. Each costs the
@@ -31,6 +31,9 @@ type cgroup struct {
 	Mount   string `json:"mount"`
 	Options string `json:"options"` // of a mount of version 1: cpu,cpuacct
 	Dir     string `json:"dir"`     // as the outer process sees it
+
+	// lock is held by the outer process for as long as it lives.
+	lock *os.File
 }
 
 // makeCgroups makes the new host's cgroup in each hierarchy that matters. If
@@ -43,18 +46,19 @@ func makeCgroups() []cgroup {
 		return nil
 	}
 	name := prefix + strconv.Itoa(os.Getpid()) + "-" + strings.ToLower(rand.Text()[:6])
-	alone := !slices.ContainsFunc(hierarchies, func(h need.Hierarchy) bool { return h.Version == 1 })
+	isV1 := func(h need.Hierarchy) bool { return h.Version == 1 }
+	alone := !slices.ContainsFunc(hierarchies, isV1)
 	var made []cgroup
 	for _, h := range hierarchies {
-		if h.Version == 1 && !slices.ContainsFunc(wanted, h.Has) {
+		if isV1(h) && !slices.ContainsFunc(wanted, h.Has) {
 			continue
 		}
-		dir, ok := makeCgroup(h, name, alone)
+		c, ok := makeCgroup(h, name, alone)
 		if !ok {
 			_ = removeCgroups(made) // a new host without cgroups is the answer already
 			return nil
 		}
-		made = append(made, cgroup{h.Version, h.Mount, strings.Join(h.Controllers, ","), dir})
+		made = append(made, c)
 	}
 	return made
 }
@@ -62,23 +66,63 @@ func makeCgroups() []cgroup {
 // makeCgroup makes the new host's cgroup of one hierarchy: at the top for
 // root, so that no limit of a cgroup that we happen to be in matters, else
 // where this user was delegated one.
-func makeCgroup(h need.Hierarchy, name string, controllers bool) (string, bool) {
+func makeCgroup(h need.Hierarchy, name string, controllers bool) (cgroup, bool) {
+	c := cgroup{Version: h.Version, Mount: h.Mount, Options: strings.Join(h.Controllers, ",")}
 	for _, parent := range parents(h) {
 		removeStale(parent)
-		dir := filepath.Join(parent, name)
-		if os.Mkdir(dir, 0o755) != nil {
+		c.Dir = filepath.Join(parent, name)
+		lock, err := claim(c.Dir)
+		if err != nil {
 			continue
 		}
-		if h.Version == 1 || !controllers {
-			return dir, true
+		if h.Version == 2 && controllers {
+			enable(parent)
 		}
-		enable(parent)
-		if available := readFields(filepath.Join(dir, "cgroup.controllers")); hasAll(available) {
-			return dir, true
+		if c.lock = lock; h.Version == 1 || !controllers || hasAll(c.Dir) {
+			return c, true
 		}
-		_ = os.Remove(dir) // it was empty and nobody knew of it
+		_ = removeCgroups([]cgroup{c}) // it was empty and nobody knew of it
 	}
-	return "", false
+	return c, false
+}
+
+// claim makes a cgroup and locks it. In between another sandbox may take it
+// for a stale one and remove it: then it is made again.
+func claim(dir string) (*os.File, error) {
+	const attempts, pause = 20, time.Millisecond
+	for range attempts {
+		if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+			return nil, fmt.Errorf("make the sandbox's cgroup: %w", err)
+		}
+		if lock, locked := tryLock(dir); locked {
+			return lock, nil
+		}
+		time.Sleep(pause)
+	}
+	return nil, fmt.Errorf("lock %s: somebody else holds it", dir)
+}
+
+// tryLock locks a cgroup's directory if nobody else has. The kernel unlocks it
+// when the process is dead, however it died; unlike a pid, that can be seen
+// from every pid namespace.
+func tryLock(dir string) (*os.File, bool) {
+	file, err := os.Open(dir)
+	if err != nil {
+		return nil, false
+	}
+	err = unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	if err == nil && isAt(file, dir) {
+		return file, true
+	}
+	_ = file.Close() // it was not written to
+	return nil, false
+}
+
+// isAt reports whether an open file still is what a path leads to.
+func isAt(file *os.File, path string) bool {
+	open, openErr := file.Stat()
+	there, thereErr := os.Stat(path)
+	return openErr == nil && thereErr == nil && os.SameFile(open, there)
 }
 
 // parents are the cgroups in which the new host's cgroup may be made. Beside
@@ -108,7 +152,13 @@ func enable(dir string) {
 	}
 }
 
-func hasAll(available []string) bool {
+// hasAll reports whether a version 2 cgroup has all wanted controllers.
+func hasAll(dir string) bool {
+	text, err := os.ReadFile(filepath.Join(dir, "cgroup.controllers"))
+	if err != nil {
+		return false
+	}
+	available := strings.Fields(string(text))
 	for _, controller := range wanted {
 		if !slices.Contains(available, controller) {
 			return false
@@ -117,26 +167,20 @@ func hasAll(available []string) bool {
 	return true
 }
 
-func readFields(path string) []string {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return nil
-	}
-	return strings.Fields(string(text))
-}
-
 // removeStale removes the cgroups of outer processes that were killed before
-// they could do it. A cgroup with processes in it cannot be removed.
+// they could do it: nobody holds the lock, and no process is in them.
 func removeStale(parent string) {
 	dirs, err := filepath.Glob(filepath.Join(parent, prefix+"*"))
 	if err != nil {
 		return
 	}
 	for _, dir := range dirs {
-		pid, _, _ := strings.Cut(strings.TrimPrefix(filepath.Base(dir), prefix), "-")
-		if _, err := os.Stat("/proc/" + pid); errors.Is(err, fs.ErrNotExist) {
-			_ = removeTree(dir) // its processes may be alive: then it stays
+		lock, free := tryLock(dir)
+		if !free {
+			continue
 		}
+		_ = removeTree(dir) // processes in it may still be dying: the next one does it
+		_ = lock.Close()    // it was not written to
 	}
 }
 
@@ -157,6 +201,7 @@ func removeCgroups(cgroups []cgroup) error {
 	deadline := time.Now().Add(settle())
 	var left []error
 	for _, c := range cgroups {
+		defer func() { _ = c.lock.Close() }() // it was not written to
 		err := removeTree(c.Dir)
 		for errors.Is(err, unix.EBUSY) && time.Now().Before(deadline) {
 			time.Sleep(5 * time.Millisecond)

@@ -9,10 +9,10 @@ import (
 	"slices"
 	"strings"
 
+	"lab/internal/need"
+
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
-
-	"lab/internal/need"
 )
 
 const (
@@ -20,12 +20,53 @@ const (
 	newSys     = "/run/sys"
 )
 
+// separated are the namespaces, as in /proc/self/ns, without which nothing is
+// done in the new host.
+func separated() []string { return []string{"mnt", "pid", "net", "ipc", "uts"} }
+
+// outside names the namespaces of this process.
+//
+//	mnt:[4026531841]
+func outside() (map[string]string, error) {
+	names := map[string]string{}
+	for _, kind := range separated() {
+		name, err := os.Readlink("/proc/self/ns/" + kind)
+		if err != nil {
+			return nil, fmt.Errorf("read own namespaces: %w", err)
+		}
+		names[kind] = name
+	}
+	return names, nil
+}
+
+// verify refuses to go on unless every namespace is another one than the outer
+// process has. The next thing that happens is that /proc, /sys and /run are
+// taken away: were a namespace the machine's, so would be the damage.
+func verify(outer map[string]string) error {
+	inner, err := outside()
+	if err != nil {
+		return err
+	}
+	for _, kind := range separated() {
+		if outer[kind] == "" || outer[kind] == inner[kind] {
+			return fmt.Errorf("the new host has no %s namespace of its own: %q", kind, outer[kind])
+		}
+	}
+	if os.Getpid() != 1 {
+		return fmt.Errorf("the new host's first process is %d, not 1", os.Getpid())
+	}
+	return nil
+}
+
 // enter is the first stage in the new host: it joins the cgroups, makes the
 // cgroup namespace whose root they are, and becomes init.
 func enter(given orders) error {
 	// unshare(2) of a cgroup namespace concerns this thread alone. execve(2)
 	// ends the others and makes this one the process.
 	runtime.LockOSThread()
+	if err := verify(given.Outside); err != nil {
+		return err
+	}
 	if len(given.Cgroups) > 0 {
 		if err := join(given.Cgroups); err != nil {
 			return err
@@ -45,7 +86,10 @@ func enter(given orders) error {
 
 // furnish turns the copy of the machine's mounts and the empty network into a
 // host of its own.
-func furnish(cgroups []cgroup) error {
+func furnish(given orders) error {
+	if err := verify(given.Outside); err != nil {
+		return err
+	}
 	// mount --make-rprivate /
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return fmt.Errorf("make mounts private: %w", err)
@@ -53,8 +97,8 @@ func furnish(cgroups []cgroup) error {
 	for _, step := range []func() error{
 		mountRun,
 		mountProc,
-		func() error { return mountSys(cgroups) },
-		func() error { return handOut(cgroups) },
+		func() error { return mountSys(given.Cgroups) },
+		func() error { return handOut(given.Cgroups) },
 		loopbackUp,
 	} {
 		if err := step(); err != nil {
@@ -81,8 +125,9 @@ func mountRun() error {
 			return err
 		}
 	}
-	if errors.Join(resolverErr, textErr) != nil || !strings.HasPrefix(resolver, "/run/") {
-		return nil
+	found := resolverErr == nil && textErr == nil
+	if !found || !strings.HasPrefix(resolver, "/run/") {
+		return nil // a machine without name servers is one, too
 	}
 	if err := os.MkdirAll(filepath.Dir(resolver), 0o755); err != nil {
 		return err

@@ -8,9 +8,9 @@ import (
 	"os/signal"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"lab/internal/journal"
+
+	"golang.org/x/sys/unix"
 )
 
 // wordFD is the pipe on which enter and init tell the outer process that the
@@ -35,10 +35,15 @@ func report(err error) int {
 // runInit is PID 1 of the throw-away host.
 func runInit(given orders) int {
 	unix.CloseOnExec(wordFD)
-	if err := furnish(given.Cgroups); err != nil {
+	if err := furnish(given); err != nil {
 		return report(err)
 	}
-	before, err := journal.Scope{Whole: true}.Take()
+	scope := journal.Scope{Whole: true}
+	if len(given.Cgroups) == 0 {
+		// The cgroups in sight are the machine's, and not for us to change.
+		scope.Without = []journal.Kind{journal.Cgroups}
+	}
+	before, err := scope.Take()
 	if err != nil {
 		return report(err)
 	}

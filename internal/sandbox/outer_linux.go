@@ -72,10 +72,11 @@ func runHost(cgroups []cgroup, userNS bool) (int, error) {
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, forwarded...)
 	defer signal.Stop(signals)
-	err = first.Start()
-	saying.Close()
-	if err != nil {
-		return 0, fmt.Errorf("clone with new namespaces: %w", errors.Unwrap(err))
+
+	startErr := first.Start()
+	// The end of what init says is seen once this copy is closed.
+	if err := errors.Join(startErr, saying.Close()); err != nil {
+		return 0, startError(err)
 	}
 	ended := make(chan struct{})
 	go passOn(signals, first.Process, ended)
@@ -85,9 +86,22 @@ func runHost(cgroups []cgroup, userNS bool) (int, error) {
 	return judge(string(word), errors.Join(readErr, hardError(waitErr)), first.ProcessState)
 }
 
+// startError names the call that os/exec makes: the errno below the path of
+// the program is that of clone(2).
+func startError(err error) error {
+	if pathErr, ok := errors.AsType[*os.PathError](err); ok {
+		err = pathErr.Err
+	}
+	return fmt.Errorf("clone with new namespaces: %w", err)
+}
+
 // firstProcess describes PID 1: this program in new namespaces.
 func firstProcess(cgroups []cgroup, userNS bool) (*exec.Cmd, error) {
-	environ, err := orders{Stage: stageEnter, Cgroups: cgroups}.environ()
+	names, err := outside()
+	if err != nil {
+		return nil, err
+	}
+	environ, err := orders{Stage: stageEnter, Cgroups: cgroups, Outside: names}.environ()
 	if err != nil {
 		return nil, err
 	}

@@ -13,7 +13,8 @@
 // of its own; for an ordinary user a user namespace around them, in which the
 // user is root. Its /proc, /sys and /run are its own, lo is up, and its
 // cgroup is the root of every hierarchy it sees. Other files are the
-// machine's: the working directory, the caches, /tmp.
+// machine's (the working directory, the caches, /tmp), and so is what no
+// namespace divides: the clock, modules, sysctls such as kernel.pid_max.
 //
 // The test binary executes itself three times over:
 //
@@ -56,6 +57,9 @@ const variable = "LAB_SANDBOX"
 type orders struct {
 	Stage   string   `json:"stage"`
 	Cgroups []cgroup `json:"cgroups,omitempty"`
+	// Outside names the namespaces that the outer process is in: those in
+	// which nothing may be mounted.
+	Outside map[string]string `json:"outside,omitempty"`
 }
 
 // Run runs the tests in a throw-away host and returns the exit status of the
@@ -93,7 +97,8 @@ func (w wrapped) Run() int {
 	if err == nil {
 		return status
 	}
-	fmt.Fprintf(os.Stderr, "sandbox: no throw-away host: %v: tests that need one are skipped\n", err)
+	const line = "sandbox: no throw-away host: %v: tests that need one are skipped\n"
+	fmt.Fprintf(os.Stderr, line, err)
 	return w.m.Run()
 }
 

@@ -3,6 +3,8 @@ package sandbox_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,19 +14,28 @@ import (
 	"testing"
 	"time"
 
+	"lab/internal/need"
+	"lab/internal/sandbox"
+
+	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
-
-	"lab/internal/need"
-	"lab/internal/sandbox"
 )
 
 // TestMain runs the tests on the machine itself: they look at sandboxes from
 // outside. A test starts this binary again with a scenario, which is what a
 // package's tests would be.
 func TestMain(m *testing.M) {
-	if name := os.Getenv(scenarioVariable); name != "" {
+	switch name := os.Getenv(scenarioVariable); name {
+	case "":
+	case "tests":
+		os.Exit(sandbox.Run(m))
+	case "testscript":
+		testscript.Main(sandbox.Wrap(scenario("hello")), map[string]func(){
+			"hello": func() { fmt.Println("active:", sandbox.Active()) },
+		})
+	default:
 		os.Exit(sandbox.Run(scenario(name)))
 	}
 	os.Exit(m.Run())
@@ -45,9 +56,9 @@ func play(t *testing.T, cmd *exec.Cmd) (stdout, stderr string, status int) {
 	t.Helper()
 	var out, errors bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errors
-	err := cmd.Run()
-	if _, status := err.(*exec.ExitError); err != nil && !status {
-		require.NoError(t, err)
+	if err := cmd.Run(); err != nil {
+		exit := &exec.ExitError{}
+		require.ErrorAs(t, err, &exit)
 	}
 	return out.String(), errors.String(), cmd.ProcessState.ExitCode()
 }
@@ -103,12 +114,29 @@ func TestHostIsItsOwn(t *testing.T) {
 
 func TestStatusIsPassedOn(t *testing.T) {
 	possible(t)
-	for name, want := range map[string]int{"status 0": 0, "status 7": 7, "die KILL": 137, "die TERM": 143} {
+	for name, want := range map[string]int{
+		"status 0": 0, "status 7": 7, "die KILL": 137, "die TERM": 143,
+	} {
 		t.Run(name, func(t *testing.T) {
 			_, stderr, status := play(t, outer(t, name))
 			assert.Equal(t, want, status, stderr)
 		})
 	}
+}
+
+// testscript makes a directory of commands before the tests and removes it
+// after them: in each of the sandbox's stages that go through it.
+func TestTestscript(t *testing.T) {
+	possible(t)
+	cmd := outer(t, "testscript")
+	temp := t.TempDir()
+	cmd.Env = append(cmd.Env, "TMPDIR="+temp)
+	out, stderr, status := play(t, cmd)
+	require.Zero(t, status, stderr)
+	assert.Equal(t, "active: true\n", out)
+	left, err := os.ReadDir(temp)
+	require.NoError(t, err)
+	assert.Empty(t, left)
 }
 
 func TestOrphansAreReaped(t *testing.T) {
@@ -121,6 +149,7 @@ func TestOrphansAreReaped(t *testing.T) {
 // Whatever ends the outer process ends all of them.
 func TestNothingOutlivesTheOuterProcess(t *testing.T) {
 	possible(t)
+	var killed int
 	for _, s := range []syscall.Signal{unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGKILL} {
 		t.Run(unix.SignalName(s), func(t *testing.T) {
 			cmd := outer(t, "hang")
@@ -139,10 +168,12 @@ func TestNothingOutlivesTheOuterProcess(t *testing.T) {
 			_ = cmd.Wait() // its status is what the signal makes of it
 			assert.Eventually(t, func() bool { return len(withEnv(t, token)) == 0 },
 				10*time.Second, 10*time.Millisecond)
-			if s != unix.SIGKILL {
-				assert.Equal(t, 128+int(s), cmd.ProcessState.ExitCode())
-				assert.Empty(t, cgroupsOf(t, cmd.Process.Pid))
+			if s == unix.SIGKILL {
+				killed = cmd.Process.Pid
+				return
 			}
+			assert.Equal(t, 128+int(s), cmd.ProcessState.ExitCode())
+			assert.Empty(t, cgroupsOf(t, cmd.Process.Pid))
 		})
 	}
 
@@ -150,10 +181,7 @@ func TestNothingOutlivesTheOuterProcess(t *testing.T) {
 	// one does.
 	_, stderr, status := play(t, outer(t, "status 0"))
 	require.Zero(t, status, stderr)
-	for _, dir := range cgroupsOf(t, 0) {
-		pid, _, _ := strings.Cut(strings.TrimPrefix(filepath.Base(dir), "lab-test-"), "-")
-		assert.DirExists(t, "/proc/"+pid, dir)
-	}
+	assert.Empty(t, cgroupsOf(t, killed))
 }
 
 // withEnv returns the living processes with a variable in their environment.
@@ -171,13 +199,10 @@ func withEnv(t *testing.T, variable string) []string {
 	return found
 }
 
-// cgroupsOf returns the cgroups that an outer process made; of any, if pid is 0.
+// cgroupsOf returns the cgroups that an outer process made and did not remove.
 func cgroupsOf(t *testing.T, pid int) []string {
 	t.Helper()
-	name := "lab-test-*"
-	if pid != 0 {
-		name = "lab-test-" + strconv.Itoa(pid) + "-*"
-	}
+	name := "lab-test-" + strconv.Itoa(pid) + "-*"
 	hierarchies, err := need.Hierarchies()
 	require.NoError(t, err)
 	var found []string
@@ -228,6 +253,44 @@ func TestCgroupsAreItsOwn(t *testing.T) {
 	assert.Empty(t, cgroupsOf(t, cmd.Process.Pid))
 }
 
+// An ordinary user to whom a version 2 cgroup was delegated gets a sandbox
+// with cgroups, too: beside the leaf in which the outer process is.
+func TestDelegatedCgroup(t *testing.T) {
+	need.RealRoot(t)
+	need.CgroupV2(t)
+	need.Cgroup(t, "cpu", "memory", "pids")
+	const nobody = 65534
+	given := filepath.Join("/sys/fs/cgroup", "lab-delegated-"+strconv.Itoa(os.Getpid()))
+	leaf := filepath.Join(given, "leaf")
+	require.NoError(t, os.MkdirAll(leaf, 0o755))
+	defer func() {
+		assert.NoError(t, os.Remove(leaf))
+		assert.NoError(t, os.Remove(given))
+	}()
+	for _, file := range []string{
+		"", "cgroup.procs", "cgroup.subtree_control", "leaf", "leaf/cgroup.procs",
+	} {
+		require.NoError(t, os.Chown(filepath.Join(given, file), nobody, nobody))
+	}
+	dir, err := os.Open(leaf)
+	require.NoError(t, err)
+	defer dir.Close()
+
+	cmd := outer(t, "cgroup made-inside")
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Credential:  &syscall.Credential{Uid: nobody, Gid: nobody},
+		UseCgroupFD: true, CgroupFD: int(dir.Fd()),
+	}
+	out, stderr, status := play(t, cmd)
+	require.Zero(t, status, out+stderr)
+	var inside []cgroupFacts
+	require.NoError(t, json.Unmarshal([]byte(out), &inside), out)
+	assert.Equal(t, []cgroupFacts{{2, "/sys/fs/cgroup", "/", "/tests", true}}, inside)
+	left, err := filepath.Glob(filepath.Join(given, "lab-test-*"))
+	require.NoError(t, err)
+	assert.Empty(t, left)
+}
+
 func hierarchyOf(t *testing.T, controller string) (need.Hierarchy, bool) {
 	t.Helper()
 	hierarchies, err := need.Hierarchies()
@@ -263,6 +326,38 @@ func TestLeaksFailTheRun(t *testing.T) {
 // hasCgroups reports whether a sandbox of this user has cgroups of its own.
 func hasCgroups() bool {
 	return need.Look().RealRoot && need.TryCgroup("memory") == nil
+}
+
+// A first process that is not in namespaces of its own touches nothing: it is
+// given the orders of one, and what it is to keep away from.
+func TestOrdersOutsideOfASandbox(t *testing.T) {
+	if !insideSandbox(t) {
+		return
+	}
+	before, err := os.ReadFile("/proc/self/mountinfo")
+	require.NoError(t, err)
+	link, err := os.Readlink("/proc/self/ns/mnt")
+	require.NoError(t, err)
+	for name, given := range map[string]string{
+		"enter":                `{"stage":"enter"}`,
+		"init":                 `{"stage":"init"}`,
+		"init, told of a host": `{"stage":"init","outside":{"mnt":"` + link + `"}}`,
+	} {
+		cmd := outer(t, "status 0")
+		cmd.Env = append(cmd.Env, "LAB_SANDBOX="+given)
+		said, saying, err := os.Pipe()
+		require.NoError(t, err)
+		cmd.ExtraFiles = []*os.File{saying}
+		_, stderr, status := play(t, cmd)
+		require.NoError(t, saying.Close())
+		word, err := io.ReadAll(said)
+		require.NoError(t, err)
+		assert.Equal(t, 125, status, name+stderr)
+		assert.Contains(t, string(word), "the new host has no mnt namespace of its own", name)
+	}
+	after, err := os.ReadFile("/proc/self/mountinfo")
+	require.NoError(t, err)
+	assert.Equal(t, string(before), string(after))
 }
 
 // Where namespaces are forbidden the tests run all the same, on the machine,

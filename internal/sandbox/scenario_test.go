@@ -12,14 +12,16 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"testing"
 	"time"
-
-	"github.com/moby/sys/mountinfo"
-	"github.com/vishvananda/netlink"
-	"golang.org/x/sys/unix"
 
 	"lab/internal/need"
 	"lab/internal/sandbox"
+
+	"github.com/moby/sys/mountinfo"
+	"github.com/stretchr/testify/require"
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 )
 
 // scenarioVariable names the scenario that this binary plays instead of its
@@ -37,6 +39,10 @@ func (s scenario) Run() int {
 		err = json.NewEncoder(os.Stdout).Encode(lookAround())
 	case "active":
 		fmt.Println("active:", sandbox.Active())
+	case "hello":
+		command := exec.Command("hello")
+		command.Stdout = os.Stdout
+		err = command.Run()
 	case "status":
 		status, _ := strconv.Atoi(object)
 		return status
@@ -59,6 +65,22 @@ func (s scenario) Run() int {
 		return 3
 	}
 	return 0
+}
+
+// insideSandbox makes a test run in a sandbox: it reports true there, and
+// otherwise starts the test anew in one and reports false.
+func insideSandbox(t *testing.T) bool {
+	t.Helper()
+	if sandbox.Active() {
+		return true
+	}
+	possible(t)
+	cmd := outer(t, "tests")
+	cmd.Args = append(cmd.Args[:1], "-test.v", "-test.run=^"+t.Name()+"$")
+	out, stderr, status := play(t, cmd)
+	require.Zero(t, status, out+stderr)
+	require.Contains(t, out, "--- PASS: "+t.Name())
+	return false
 }
 
 // facts is what a process sees of its host.

@@ -39,11 +39,15 @@ func explain(err error) int {
 	return 125
 }
 
-// help prints what -h asks for.
-func help(flags *flag.FlagSet) {
+// refuse answers -h, and flags that were not understood.
+func refuse(flags *flag.FlagSet, err error) error {
+	if !errors.Is(err, flag.ErrHelp) {
+		return fmt.Errorf("%w: %w", errUsage, err)
+	}
 	fmt.Println("usage:", program, usage)
 	flags.SetOutput(os.Stdout)
 	flags.PrintDefaults()
+	return err
 }
 
 // say prints one clear line and, where something helps, a second one.

@@ -16,8 +16,9 @@ func initialize(c *container) (int, error) {
 	}
 	for _, do := range []func(*container) error{
 		setHostname,
-		setUpLinks, // before the root changes: it reads the host's files
+		setUpLinks,
 		enterRoot,
+		useNameservers,
 	} {
 		if err := do(c); err != nil {
 			return 0, err

@@ -11,9 +11,11 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"lab/internal/check"
 	"lab/internal/course"
+	"lab/internal/need"
 	"lab/internal/program"
 )
 
@@ -44,6 +46,20 @@ func Judge(t *testing.T, subject *check.Subject) {
 	}
 }
 
+// RunShared is Run on a host whose mounts are all shared, as systemd makes them:
+// what is mounted in a copy of them appears on the host. They become private
+// again when the test ends.
+func RunShared(t *testing.T, step string, flags ...string) {
+	t.Helper()
+	need.Sandbox(t)
+	// mount --make-rshared /
+	require.NoError(t, unix.Mount("", "/", "", unix.MS_REC|unix.MS_SHARED, ""))
+	defer func() {
+		require.NoError(t, unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""))
+	}()
+	Run(t, step, flags...)
+}
+
 // Subject returns the program of a step with a fresh built-in root.
 func Subject(t *testing.T, step string) *check.Subject {
 	t.Helper()
@@ -58,7 +74,7 @@ func Subject(t *testing.T, step string) *check.Subject {
 }
 
 // Root writes the built-in root file system into a directory of the test.
-func Root(t *testing.T) string {
+func Root(t testing.TB) string {
 	t.Helper()
 	lab, err := program.Path(t.Context(), "lab")
 	require.NoError(t, err)

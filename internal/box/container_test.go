@@ -1,0 +1,370 @@
+//go:build linux
+
+package box_test
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/creack/pty"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"lab/internal/need"
+)
+
+// asPID1 makes a command PID 1 of new pid and mount namespaces. It runs in a
+// throw-away host, so that its signals cannot leave that.
+func asPID1(t testing.TB, cmd *exec.Cmd) *exec.Cmd {
+	t.Helper()
+	need.Sandbox(t)
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Cloneflags: syscall.CLONE_NEWPID | syscall.CLONE_NEWNS | syscall.CLONE_NEWUTS | syscall.CLONE_NEWNET,
+	}
+	return cmd
+}
+
+// ownProc is the script that mounts the new pid namespace's /proc.
+const ownProc = "mount --make-rprivate /; mount -t proc proc /proc; "
+
+func TestShellIsAGoodPID1(t *testing.T) {
+	bin := applets(t)
+	t.Run("it starts and ends without /proc being its own", func(t *testing.T) {
+		require.NoError(t, asPID1(t, shell(t, bin, "true")).Run())
+	})
+	t.Run("it reaps orphans", func(t *testing.T) {
+		out, err := asPID1(t, shell(t, bin, ownProc+"echo $$ $PPID; probe orphans 8")).Output()
+		require.NoError(t, err)
+		assert.Equal(t, "1 0\nreparented to 1\nzombies 0\n", string(out))
+	})
+	t.Run("its children have the default action of TERM", func(t *testing.T) {
+		out, err := asPID1(t, shell(t, bin, "sleep 60 & kill $!; wait $!; echo $?")).Output()
+		require.NoError(t, err)
+		assert.Equal(t, "143\n", string(out))
+	})
+	t.Run("it kills all others and stays", func(t *testing.T) {
+		out, err := asPID1(t, shell(t, bin, ownProc+"sleep 60 & sleep 60 & kill -KILL --all; wait; ps | wc -l")).Output()
+		require.NoError(t, err)
+		assert.Equal(t, "4\n", string(out), "the title, the shell, ps and wc")
+	})
+}
+
+// pid_namespaces(7): PID 1 gets only the signals that it handles.
+func TestPID1IgnoresWhatItDoesNotHandle(t *testing.T) {
+	bin := applets(t)
+	for _, applet := range []string{"sleep", "cat", "sh", "hog"} {
+		t.Run(applet, func(t *testing.T) {
+			cmd := exec.Command(filepath.Join(bin, applet))
+			if applet == "sleep" || applet == "hog" {
+				cmd.Args = append(cmd.Args, map[string]string{"sleep": "60", "hog": "1M"}[applet])
+			}
+			if applet == "hog" {
+				cmd.Args = append(cmd.Args, "--hold")
+			}
+			stdin, err := cmd.StdinPipe()
+			require.NoError(t, err)
+			require.NoError(t, asPID1(t, cmd).Start())
+			time.Sleep(50 * time.Millisecond) // Nothing tells from outside that it is ready.
+			for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP} {
+				require.NoError(t, cmd.Process.Signal(sig))
+			}
+			ended := make(chan error, 1)
+			go func() { ended <- cmd.Wait() }()
+			select {
+			case err := <-ended:
+				t.Fatalf("%s ended: %v", applet, err)
+			case <-time.After(100 * time.Millisecond):
+			}
+			require.NoError(t, cmd.Process.Kill())
+			stdin.Close()
+			<-ended
+		})
+	}
+}
+
+func TestMountAndUmount(t *testing.T) {
+	need.Sandbox(t)
+	bin, dir := applets(t), t.TempDir()
+	script := ownProc + "cd " + dir + `; mkdir a b c; echo x > a/x
+		mount --bind a b; cat b/x; mount -o remount,bind,ro b; touch b/y || echo read-only
+		mount -t tmpfs -o size=1M,nosuid none c; mount -t tmpfs | grep -c " on $PWD/c type tmpfs (.*nosuid.*size=1024k"
+		df c | tail -n 1 | tr -s ' ' | cut -d ' ' -f 2
+		umount b c; mount | grep -c $PWD; mount a b; echo $?`
+	cmd := asPID1(t, shell(t, bin, script))
+	var problems bytes.Buffer
+	cmd.Stderr = &problems
+	out, err := cmd.Output()
+	require.NoError(t, err, problems.String())
+	assert.Equal(t, "x\nread-only\n1\n1024\n0\n2\n", string(out))
+	assert.Contains(t, problems.String(), "touch: open b/y: read-only file system")
+	assert.Contains(t, problems.String(), "mount: option -t TYPE is needed")
+}
+
+func TestNetwork(t *testing.T) {
+	bin := applets(t)
+	script := `ip link set lo up; ip addr add 10.7.7.1/24 dev lo; ip route add 10.8.0.0/16 via 10.7.7.9
+		ip addr show lo; ip route; ping -c 1 -W 1 10.7.7.1; echo $?; ping -c 1 10.9.9.9; echo $?
+		ip addr add nonsense dev lo; echo $?; ip route add 10.8.0.0/16; echo $?; ip route del 10.8.0.0/16; ip route | wc -l`
+	out, err := asPID1(t, shell(t, bin, script)).Output()
+	require.NoError(t, err)
+	text := regexp.MustCompile(`time=[\d.]+`).ReplaceAllString(string(out), "time=T")
+	for _, want := range []string{
+		"1: lo: <LOOPBACK,UP,LOWER_UP> mtu 65536 state UNKNOWN\n    link/loopback 00:00",
+		"    inet 10.7.7.1/24 ", "10.8.0.0/16 via 10.7.7.9 dev lo\n",
+		"64 bytes from 10.7.7.1: seq=0 ttl=64 time=T ms\n",
+		"1 packets transmitted, 1 packets received, 0% packet loss\n0\n",
+		"0 packets received, 0% packet loss\n1\n2\n2\n0\n",
+	} {
+		assert.Contains(t, text, want)
+	}
+}
+
+func TestHostnameIsThatOfTheNamespace(t *testing.T) {
+	before, err := os.Hostname()
+	require.NoError(t, err)
+	out, err := asPID1(t, shell(t, applets(t), "hostname sailor; hostname; uname -n")).Output()
+	require.NoError(t, err)
+	assert.Equal(t, "sailor\nsailor\n", string(out))
+	after, err := os.Hostname()
+	require.NoError(t, err)
+	assert.Equal(t, before, after)
+}
+
+func TestPingHasAStatus(t *testing.T) {
+	out, err := asPID1(t, shell(t, applets(t), "ping -c 1 -W 0.2 127.0.0.1; echo $?")).CombinedOutput()
+	require.NoError(t, err)
+	assert.Contains(t, string(out), "network is unreachable", "lo of a new namespace is down")
+	assert.Contains(t, string(out), "\n1\n")
+}
+
+// chroot(2) does not hold a process that may call it; the kernel's own root of a
+// mount namespace does.
+func TestEscapeFromChroot(t *testing.T) {
+	need.Sandbox(t)
+	root := t.TempDir()
+	require.NoError(t, os.Mkdir(filepath.Join(root, "bin"), 0o755))
+	require.NoError(t, os.Mkdir(filepath.Join(root, "tmp"), 0o1777))
+	multicall := build(t)
+	for _, name := range []string{"sh", "probe"} {
+		require.NoError(t, os.Link(multicall, filepath.Join(root, "bin", name)))
+	}
+	escape := func(script string) string {
+		out, err := asPID1(t, shell(t, applets(t), script)).CombinedOutput()
+		require.NoError(t, err, string(out))
+		return string(out)
+	}
+	out := escape("chroot " + root + " /bin/probe escape-chroot")
+	assert.Regexp(t, `^escaped: \d+ entries in /: `, out)
+	assert.Equal(t, "contained\n", escape("probe escape-chroot"))
+	left, err := os.ReadDir(filepath.Join(root, "tmp"))
+	require.NoError(t, err)
+	assert.Empty(t, left, "it leaves nothing")
+}
+
+// build builds the static program of testdata.
+func build(t testing.TB) string {
+	t.Helper()
+	goTool := need.Go(t)
+	path := filepath.Join(t.TempDir(), "multicall")
+	cmd := exec.CommandContext(t.Context(), goTool, "build", "-o", path, "./testdata/multicall")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, string(out))
+	return path
+}
+
+func TestForkbombUnderAPidsLimit(t *testing.T) {
+	need.Sandbox(t)
+	need.Cgroup(t, "pids")
+	controller := need.Look().Cgroups.Controllers["pids"]
+	dir := filepath.Join(controller.Mount, "labbox")
+	require.NoError(t, os.Mkdir(dir, 0o755))
+	t.Cleanup(func() {
+		require.Eventually(t, func() bool { return os.Remove(dir) == nil }, 30*time.Second, 5*time.Millisecond)
+	})
+	bin := applets(t)
+	for _, limit := range []int{8, 12, 20, 32, 64} {
+		t.Run(fmt.Sprint(limit), func(t *testing.T) {
+			require.NoError(t, os.WriteFile(filepath.Join(dir, "pids.max"), []byte(fmt.Sprint(limit)), 0))
+			for range 10 {
+				out, err := shell(t, bin, "echo 0 > $1/cgroup.procs; exec probe forkbomb", "sh", dir).CombinedOutput()
+				require.NoError(t, err, string(out))
+				var n int
+				_, err = fmt.Sscanf(string(out), "%d processes, then fork: resource temporarily unavailable\n", &n)
+				require.NoError(t, err, string(out))
+				assert.Equal(t, 1, strings.Count(string(out), "\n"), "one line, no traceback: %s", out)
+				assert.Less(t, n, limit)
+				// The program itself is at most a few tasks.
+				assert.GreaterOrEqual(t, n, limit-7)
+				held, err := os.ReadFile(filepath.Join(dir, "cgroup.procs"))
+				require.NoError(t, err)
+				assert.Empty(t, held, "it reaps all it made")
+			}
+		})
+	}
+}
+
+// The shell itself goes on when a pids limit refuses it processes.
+func TestShellSurvivesAPidsLimit(t *testing.T) {
+	need.Sandbox(t)
+	need.Cgroup(t, "pids")
+	dir := filepath.Join(need.Look().Cgroups.Controllers["pids"].Mount, "labshell")
+	require.NoError(t, os.Mkdir(dir, 0o755))
+	t.Cleanup(func() {
+		require.Eventually(t, func() bool { return os.Remove(dir) == nil }, 30*time.Second, 5*time.Millisecond)
+	})
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "pids.max"), []byte("20"), 0))
+	bin := applets(t)
+	for range 5 {
+		script := "echo 0 > $1/cgroup.procs; for i in $(seq 20); do sleep 0.1 & done 2> /dev/null; wait; echo on"
+		out, err := shell(t, bin, script, "sh", dir).Output()
+		require.NoError(t, err)
+		assert.Equal(t, "on\n", string(out))
+	}
+}
+
+// terminal is a shell at a terminal, with all it has shown.
+type terminal struct {
+	t     *testing.T
+	tty   *os.File
+	cmd   *exec.Cmd
+	shown chan string
+	text  string
+}
+
+// atTerminal starts the shell at a terminal of its own.
+func atTerminal(t *testing.T) *terminal {
+	t.Helper()
+	bin := applets(t)
+	cmd := exec.Command(filepath.Join(bin, "sh"))
+	cmd.Dir = t.TempDir()
+	cmd.Env = []string{"PATH=" + bin, "TERM=xterm", "HOME=" + cmd.Dir}
+	tty, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: 24, Cols: 200})
+	require.NoError(t, err)
+	term := &terminal{t: t, tty: tty, cmd: cmd, shown: make(chan string, 100)}
+	go func() {
+		defer close(term.shown)
+		buf := make([]byte, 4096)
+		for {
+			n, err := tty.Read(buf)
+			if err != nil {
+				return
+			}
+			term.shown <- string(buf[:n])
+		}
+	}()
+	t.Cleanup(func() {
+		tty.Close()
+		_ = cmd.Process.Kill() // It may have ended.
+		_ = cmd.Wait()
+	})
+	return term
+}
+
+// wait waits until the terminal shows a pattern and forgets what was before its end.
+func (s *terminal) wait(pattern string) {
+	s.t.Helper()
+	re := regexp.MustCompile(pattern)
+	deadline := time.After(10 * time.Second)
+	for {
+		if at := re.FindStringIndex(s.text); at != nil {
+			s.text = s.text[at[1]:]
+			return
+		}
+		select {
+		case text, ok := <-s.shown:
+			s.text += text
+			require.True(s.t, ok || re.MatchString(s.text), "ended, waiting for %q: %q", pattern, s.text)
+		case <-deadline:
+			s.t.Fatalf("waiting for %q: %q", pattern, s.text)
+		}
+	}
+}
+
+// keys types.
+func (s *terminal) keys(keys string) {
+	s.t.Helper()
+	_, err := s.tty.WriteString(keys)
+	require.NoError(s.t, err)
+}
+
+func TestTerminal(t *testing.T) {
+	host, err := os.Hostname()
+	require.NoError(t, err)
+	prompt := `\w+@` + regexp.QuoteMeta(host) + `:\S+[#$] `
+
+	t.Run("the prompt tells user, host and directory", func(t *testing.T) {
+		s := atTerminal(t)
+		s.wait(prompt)
+		s.keys("cd /\r")
+		s.wait(`\w+@` + regexp.QuoteMeta(host) + `:/[#$] `)
+		s.keys("exit 6\r")
+		err := s.cmd.Wait()
+		require.ErrorContains(t, err, "exit status 6")
+	})
+	t.Run("Ctrl-C clears the line, Ctrl-D leaves", func(t *testing.T) {
+		s := atTerminal(t)
+		s.wait(prompt)
+		s.keys("echo never-run")
+		s.wait("never-run")
+		s.keys("\x03")
+		s.wait(prompt)
+		s.keys("echo $((40+2))\r")
+		s.wait("\n42\r\n")
+		s.keys("\x04")
+		require.NoError(t, s.cmd.Wait())
+	})
+	t.Run("Ctrl-C ends the command and the rest of the line, not the shell", func(t *testing.T) {
+		s := atTerminal(t)
+		s.wait(prompt)
+		s.keys("while true; do probe hold x; done; echo rest\r")
+		s.wait("ready")
+		s.keys("\x03")
+		s.wait(prompt)
+		s.keys("echo st=$?\r")
+		s.wait("\nst=130\r\n")
+	})
+	t.Run("the up arrow brings the last line back, Tab completes", func(t *testing.T) {
+		s := atTerminal(t)
+		s.wait(prompt)
+		s.keys("echo one\r")
+		s.wait("\none\r\n")
+		s.keys("\x1b[A\r")
+		s.wait("\none\r\n")
+		s.keys("touch longname\r")
+		s.wait(prompt)
+		s.keys("rm lon\t\r")
+		s.wait(prompt)
+		s.keys("hostn\t\r")
+		s.wait("\n" + regexp.QuoteMeta(host) + "\r\n")
+	})
+	t.Run("an unfinished command goes on in the next line", func(t *testing.T) {
+		s := atTerminal(t)
+		s.wait(prompt)
+		s.keys("for i in 1 2; do\r")
+		s.wait("> ")
+		s.keys("echo i=$i; done\r")
+		s.wait("\ni=1\r\ni=2\r\n")
+	})
+	t.Run("a job runs behind the prompt, out of reach of Ctrl-C", func(t *testing.T) {
+		s := atTerminal(t)
+		s.wait(prompt)
+		s.keys("sleep 60 &\r")
+		s.wait(`\[1\] \d+`)
+		s.keys("probe hold x\r")
+		s.wait("ready")
+		s.keys("\x03")
+		s.wait(prompt)
+		s.keys("jobs; kill %1\r")
+		s.wait(`\[1\] running  sleep 60`)
+		s.wait(prompt)
+	})
+}

@@ -1,0 +1,476 @@
+//go:build linux
+
+package check
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"lab/internal/inspect"
+	"lab/internal/journal"
+)
+
+// netChecks are those of 04-net.
+func netChecks() []Check {
+	return []Check{
+		{"the container has a network namespace of its own", ownNamespace("net", "CLONE_NEWNET", true)},
+		{"its loopback is up", held(loopbackUp)},
+		{"it has the address that was asked for and a default route", wired(addressAsAsked)},
+		{"without -ip it gets an address that is free", wired(freeAddresses)},
+		{"an address that a container has is not given again", wired(takenAddress)},
+		{"host and container reach each other", wired(hostAndContainer)},
+		{"two containers reach each other, also when one of three has left", wired(amongContainers)},
+		{"the last container leaves no link, rule or setting behind", wired(nothingLeft)},
+		{"the next container takes over what a killed one left", wired(takenOver)},
+	}
+}
+
+// wired skips a check where the host's own network must not be changed, as by
+// an ordinary user.
+func wired(judge func(context.Context, *Subject) error) func(context.Context, *Subject) error {
+	return func(ctx context.Context, s *Subject) error {
+		own, err := ownsNetwork()
+		if err != nil {
+			return err
+		}
+		if !own {
+			return Skip("need net: no right over this host's network: run as root, or in the VM")
+		}
+		return judge(ctx, s)
+	}
+}
+
+// ownsNetwork reports whether this process may make links: it has to have
+// CAP_NET_ADMIN in the user namespace that owns its network namespace.
+func ownsNetwork() (bool, error) {
+	status, err := inspect.ReadStatus(os.Getpid())
+	if err != nil || status.CapEff&(1<<unix.CAP_NET_ADMIN) == 0 {
+		return false, err
+	}
+	network, err := os.Open("/proc/self/ns/net")
+	if err != nil {
+		return false, err
+	}
+	defer network.Close()
+	fd, err := unix.IoctlRetInt(int(network.Fd()), unix.NS_GET_USERNS)
+	if errors.Is(err, unix.EPERM) {
+		return false, nil // the owner is a namespace above ours
+	}
+	if err != nil {
+		return false, fmt.Errorf("owner of %s: %w", network.Name(), err)
+	}
+	return true, unix.Close(fd)
+}
+
+// netState is what netlink tells of a network namespace.
+type netState struct {
+	up        map[string]bool         // links by name
+	addresses map[string]netip.Prefix // the IPv4 address of each link that has one
+	gateway   string                  // of the default route
+}
+
+// readNet reads the network namespace of a process.
+func readNet(pid int) (netState, error) {
+	st := netState{up: map[string]bool{}, addresses: map[string]netip.Prefix{}}
+	err := inspect.In(pid, []string{"net"}, func() error {
+		links, err := netlink.LinkList()
+		if err != nil {
+			return fmt.Errorf("list the links of %d: %w", pid, err)
+		}
+		for _, l := range links {
+			name := l.Attrs().Name
+			st.up[name] = l.Attrs().Flags&net.FlagUp != 0
+			list, err := netlink.AddrList(l, netlink.FAMILY_V4)
+			if err != nil {
+				return fmt.Errorf("list the addresses of %s of %d: %w", name, pid, err)
+			}
+			for _, a := range list {
+				st.addresses[name], _ = netip.ParsePrefix(a.IPNet.String()) // the kernel's own
+			}
+		}
+		routes, err := netlink.RouteList(nil, netlink.FAMILY_V4)
+		if err != nil {
+			return fmt.Errorf("list the routes of %d: %w", pid, err)
+		}
+		for _, r := range routes {
+			if r.Gw != nil && (r.Dst == nil || r.Dst.IP.IsUnspecified()) {
+				st.gateway = r.Gw.String()
+			}
+		}
+		return nil
+	})
+	return st, err
+}
+
+// address returns the container's address on the bridge, the first that is
+// not of the loopback.
+func (st netState) address() netip.Prefix {
+	for name, a := range st.addresses {
+		if name != "lo" {
+			return a
+		}
+	}
+	return netip.Prefix{}
+}
+
+// String shows the state in one line.
+func (st netState) String() string {
+	var words []string
+	for name, up := range st.up {
+		word := name + " down"
+		if up {
+			word = name + " up"
+		}
+		if a, ok := st.addresses[name]; ok {
+			word += " " + a.String()
+		}
+		words = append(words, word)
+	}
+	slices.Sort(words)
+	gateway := st.gateway
+	if gateway == "" {
+		gateway = "nothing"
+	}
+	return strings.Join(words, ", ") + ", default route via " + gateway
+}
+
+// loopbackUp reads the flags of lo.
+func loopbackUp(_ *Subject, h *Held) error {
+	st, err := readNet(h.PID)
+	if err != nil || st.up["lo"] {
+		return err
+	}
+	return &Failure{
+		Command: h.Command, Expected: "lo is up", Kernel: st.String(),
+		Diagnosis: "A new network namespace has a loopback that is down: programs that talk to 127.0.0.1 fail.",
+		Look:      fmt.Sprintf("nsenter -t %d -n ip link", h.PID),
+	}
+}
+
+// randomSubnet returns a subnet of 256 addresses that no program can guess
+// and this host has no route to.
+func (s *Subject) randomSubnet() (netip.Prefix, error) {
+	routes, err := netlink.RouteList(nil, netlink.FAMILY_V4)
+	if err != nil {
+		return netip.Prefix{}, fmt.Errorf("list the host's routes: %w", err)
+	}
+	for {
+		b := [4]byte{10, byte(64 + s.Rand.IntN(128)), byte(s.Rand.IntN(256)), 0}
+		subnet := netip.PrefixFrom(netip.AddrFrom4(b), 24)
+		taken := slices.ContainsFunc(routes, func(r netlink.Route) bool {
+			if r.Dst == nil || r.Dst.IP.IsUnspecified() {
+				return false
+			}
+			other, err := netip.ParsePrefix(r.Dst.String())
+			return err == nil && other.Overlaps(subnet)
+		})
+		if !taken {
+			return subnet, nil
+		}
+	}
+}
+
+// host returns an address of a subnet, with its prefix length.
+func host(subnet netip.Prefix, place byte) netip.Prefix {
+	b := subnet.Addr().As4()
+	b[3] = place
+	return netip.PrefixFrom(netip.AddrFrom4(b), subnet.Bits())
+}
+
+// holdNet starts a container with the built-in root and reads its network.
+func (s *Subject) holdNet(ctx context.Context, flags ...string) (*Held, netState, error) {
+	h, err := s.Hold(ctx, true, append([]string{"-rootfs", s.Root}, flags...)...)
+	if err != nil {
+		return nil, netState{}, err
+	}
+	st, err := readNet(h.PID)
+	if err != nil {
+		_, stopped := h.Stop(ctx)
+		return nil, st, errors.Join(err, stopped)
+	}
+	return h, st, nil
+}
+
+// stopAll ends containers, in order.
+func stopAll(ctx context.Context, all ...*Held) error {
+	var errs []error
+	for _, h := range all {
+		if h != nil {
+			_, err := h.Stop(ctx)
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// addressAsAsked gives a random address and reads it back from the kernel.
+func addressAsAsked(ctx context.Context, s *Subject) error {
+	subnet, err := s.randomSubnet()
+	if err != nil {
+		return err
+	}
+	want := host(subnet, byte(2+s.Rand.IntN(250)))
+	h, st, err := s.holdNet(ctx, "-ip", want.String())
+	if err != nil {
+		return err
+	}
+	var judged error
+	gateway, _ := netip.ParseAddr(st.gateway) // the zero one is in no subnet
+	switch {
+	case st.address() != want:
+		judged = &Failure{
+			Expected: "the address " + want.String(), Kernel: st.String(),
+			Diagnosis: "The container's end of the veth pair has not got the address: it has to be moved " +
+				"into the namespace first, for a link loses its addresses there.",
+			Command: h.Command, Look: fmt.Sprintf("nsenter -t %d -n ip addr", h.PID),
+		}
+	case !subnet.Contains(gateway):
+		judged = &Failure{
+			Expected: "a default route via an address of " + subnet.String(), Kernel: st.String(),
+			Diagnosis: "The subnet is all that the container reaches: the rest of the world needs a default " +
+				"route, and that the link is up before it.",
+			Command: h.Command, Look: fmt.Sprintf("nsenter -t %d -n ip route", h.PID),
+		}
+	}
+	return errors.Join(judged, stopAll(ctx, h))
+}
+
+// freeAddresses starts two containers without -ip.
+func freeAddresses(ctx context.Context, s *Subject) error {
+	a, first, err := s.holdNet(ctx)
+	if err != nil {
+		return err
+	}
+	b, second, err := s.holdNet(ctx)
+	if err != nil {
+		return errors.Join(err, stopAll(ctx, a))
+	}
+	var judged error
+	one, two := first.address(), second.address()
+	if !one.IsValid() || one == two || one.Masked() != two.Masked() {
+		judged = &Failure{
+			Command: a.Command, Expected: "two addresses of one subnet",
+			Kernel:    fmt.Sprintf("%s; %s", first, second),
+			Diagnosis: "Both were given the same, or one none: look which addresses are in use before one is chosen.",
+			Look:      fmt.Sprintf("nsenter -t %d -n ip addr; nsenter -t %d -n ip addr", a.PID, b.PID),
+		}
+	}
+	return errors.Join(judged, stopAll(ctx, a, b))
+}
+
+// takenAddress asks for the address of a running container.
+func takenAddress(ctx context.Context, s *Subject) error {
+	a, st, err := s.holdNet(ctx)
+	if err != nil {
+		return err
+	}
+	flags := []string{"-rootfs", s.Root, "-ip", st.address().String()}
+	r, err := s.Run(ctx, "", flags, s.Probe(true), "exit", "0")
+	if err == nil {
+		err = wantStatus(r, 125, "Two containers with one address take each other's packets: "+
+			"the program has to refuse, and to run nothing.")
+	}
+	return errors.Join(err, stopAll(ctx, a))
+}
+
+// hostAndContainer pings in both directions.
+func hostAndContainer(ctx context.Context, s *Subject) error {
+	h, st, err := s.holdNet(ctx)
+	if err != nil {
+		return err
+	}
+	gateway, _ := netip.ParseAddr(st.gateway) // an invalid one is not reached
+	judged := errors.Join(
+		reaches(ctx, h, os.Getpid(), st.address().Addr()),
+		reaches(ctx, h, h.PID, gateway))
+	return errors.Join(judged, stopAll(ctx, h))
+}
+
+// amongContainers pings between three, and again when the first has left: it
+// must not take with it what the others need.
+func amongContainers(ctx context.Context, s *Subject) error {
+	var all []*Held
+	var addresses []netip.Addr
+	var judged error
+	for range 3 {
+		h, st, err := s.holdNet(ctx)
+		if err != nil {
+			return errors.Join(err, stopAll(ctx, all...))
+		}
+		all, addresses = append(all, h), append(addresses, st.address().Addr())
+	}
+	for i, h := range all {
+		if judged == nil {
+			judged = reaches(ctx, h, h.PID, addresses[(i+1)%3])
+		}
+	}
+	err := stopAll(ctx, all[0])
+	if judged == nil && err == nil {
+		judged = errors.Join(
+			reaches(ctx, all[1], all[1].PID, addresses[2]),
+			reaches(ctx, all[2], os.Getpid(), addresses[2]))
+	}
+	return errors.Join(judged, err, stopAll(ctx, all[1:]...))
+}
+
+// reaches sends ICMP echo requests from a process's network to an address.
+func reaches(ctx context.Context, h *Held, from int, to netip.Addr) error {
+	where, look := "the host", "ping "+to.String()
+	send := func() error { return echo(to) }
+	if from != os.Getpid() {
+		where = fmt.Sprintf("the network namespace of %d", from)
+		look = fmt.Sprintf("nsenter -t %d -n ping %s", from, to)
+		send = func() error {
+			return inspect.In(from, []string{"net"}, func() error { return echo(to) })
+		}
+	}
+	var last error
+	for range 3 {
+		last = send()
+		if last == nil || ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
+	return &Failure{
+		Command: h.Command, Expected: fmt.Sprintf("%s answers %s", to, where), Kernel: last.Error(),
+		Diagnosis: "The packets do not get through: a link on the way is down, is no port of the bridge, " +
+			"or has no address.",
+		Look: look,
+	}
+}
+
+// echo sends one ICMP echo request from the calling thread's network and waits
+// up to a second for the reply.
+//
+//	type 8  code 0  checksum 2 bytes  identifier 2 bytes  sequence 2 bytes
+func echo(to netip.Addr) error {
+	if !to.Is4() {
+		return errors.New("there is no address to send to")
+	}
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.IPPROTO_ICMP)
+	if err != nil {
+		return fmt.Errorf("raw socket: %w", err)
+	}
+	defer unix.Close(fd)
+	if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Sec: 1}); err != nil {
+		return fmt.Errorf("time limit of a raw socket: %w", err)
+	}
+	id := uint16(os.Getpid())
+	request := []byte{8, 0, 0, 0, 0, 0, 0, 1}
+	binary.BigEndian.PutUint16(request[4:], id)
+	// With these words the checksum of RFC 1071 is one subtraction.
+	sum := uint32(8<<8) + uint32(id) + 1
+	binary.BigEndian.PutUint16(request[2:], ^uint16(sum+sum>>16))
+	if err := unix.Sendto(fd, request, 0, &unix.SockaddrInet4{Addr: to.As4()}); err != nil {
+		return fmt.Errorf("send to %s: %w", to, err)
+	}
+	for deadline := time.Now().Add(time.Second); time.Now().Before(deadline); {
+		packet := make([]byte, 1500)
+		n, err := unix.Read(fd, packet)
+		if err != nil {
+			break
+		}
+		// A raw socket gets the IP header as well, and everybody's replies.
+		header := int(packet[0]&15) * 4
+		if n >= header+8 && packet[header] == 0 &&
+			binary.BigEndian.Uint16(packet[header+4:]) == id &&
+			netip.AddrFrom4([4]byte(packet[12:16])) == to {
+			return nil
+		}
+	}
+	return fmt.Errorf("no echo reply from %s within a second", to)
+}
+
+// nothingLeft compares the host's network before and after two containers,
+// once with forwarding off before and once with it on.
+func nothingLeft(ctx context.Context, s *Subject) (err error) {
+	const forward = "/proc/sys/net/ipv4/ip_forward"
+	original, err := os.ReadFile(forward)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.WriteFile(forward, original, 0)) }()
+	for _, value := range []string{"0", "1"} {
+		if err := os.WriteFile(forward, []byte(value), 0); err != nil {
+			return err
+		}
+		before, err := journal.Take()
+		if err != nil {
+			return err
+		}
+		a, _, err := s.holdNet(ctx)
+		if err != nil {
+			return err
+		}
+		b, _, err := s.holdNet(ctx)
+		if err := errors.Join(err, stopAll(ctx, a, b)); err != nil {
+			return err
+		}
+		err = sameNetwork(ctx, a, before, "What the last container does not undo stays on the host for good.")
+		if err != nil {
+			return fmt.Errorf("with ip_forward %s before: %w", value, err)
+		}
+	}
+	return nil
+}
+
+// sameNetwork waits until links, rules and settings are as they were.
+func sameNetwork(ctx context.Context, h *Held, before journal.Snapshot, diagnosis string) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	var left []string
+	for _, d := range journal.Settle(ctx, before) {
+		if d.Kind == journal.Links || d.Kind == journal.Rules || d.Kind == journal.Settings {
+			left = append(left, d.String())
+		}
+	}
+	if len(left) == 0 {
+		return nil
+	}
+	return &Failure{
+		Command: h.Command, Expected: "links, rules and settings of the host as before",
+		Kernel: strings.Join(left, "\n"), Diagnosis: diagnosis,
+		Look: "ip link; nft list ruleset; cat /proc/sys/net/ipv4/ip_forward",
+	}
+}
+
+// takenOver kills the program, which then can undo nothing, and runs another.
+func takenOver(ctx context.Context, s *Subject) error {
+	before, err := journal.Take()
+	if err != nil {
+		return err
+	}
+	h, _, err := s.holdNet(ctx)
+	if err != nil {
+		return err
+	}
+	if err := h.Signal(unix.SIGKILL); err != nil {
+		return err
+	}
+	if _, err := h.Wait(ctx); err != nil {
+		return err
+	}
+	// The container's end of the pair goes with its namespace, and then the
+	// other end: until then its address is still taken.
+	next, st, err := s.holdNet(ctx)
+	if err != nil {
+		return err
+	}
+	judged := reaches(ctx, next, os.Getpid(), st.address().Addr())
+	if err := errors.Join(judged, stopAll(ctx, next)); err != nil {
+		return err
+	}
+	return sameNetwork(ctx, next, before, "The next run has to know a bridge that a killed one left, "+
+		"use it, and undo all of it at its end.")
+}

@@ -1,0 +1,111 @@
+//go:build linux
+
+package tour
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"lab/internal/inspect"
+	"lab/internal/need"
+)
+
+// limit is the memory limit of the scene, in bytes.
+const limit = 30 << 20
+
+// playCgroups sets a limit, lets a process run into it, and shows the
+// counters of the cgroup while its command still lives.
+func playCgroups(ctx context.Context, s *stage) error {
+	err := s.hold(ctx, true, "hog 60M", "-rootfs", s.Root, "-memory", "30M", "-pids", "64")
+	if err != nil {
+		return err
+	}
+	dir, version, err := memoryCgroup(s.held.PID)
+	if err != nil {
+		return err
+	}
+	file, events := "memory.limit_in_bytes", "memory.oom_control"
+	if version == 2 {
+		file, events = "memory.max", "memory.events"
+	}
+	value := fileText(filepath.Join(dir, file))
+	fault := ""
+	if value != fmt.Sprint(limit) {
+		fault = "the limit was not set"
+	}
+	s.show("memory limit", "none", value, "cat "+filepath.Join(dir, file), fault)
+	kills := counter(filepath.Join(dir, events), "oom_kill")
+	fault = ""
+	if kills != "1" {
+		fault = "the process that asked for 60 MiB was not killed"
+	}
+	s.show("killed for lack of memory", "", kills, "cat "+filepath.Join(dir, events), fault)
+	peak := "memory.max_usage_in_bytes"
+	if version == 2 {
+		peak = "memory.peak"
+	}
+	if text := fileText(filepath.Join(dir, peak)); text != "" {
+		s.show("memory peak", "", text, "cat "+filepath.Join(dir, peak), "")
+	}
+	host, err := inspect.Cgroups(os.Getpid())
+	if err != nil {
+		return err
+	}
+	inside, err := inspect.Cgroups(s.held.PID)
+	if err != nil {
+		return err
+	}
+	name := map[int]string{1: "memory"}[version]
+	s.differs("memory cgroup", host[name], inside[name], fmt.Sprintf("cat /proc/%d/cgroup", s.held.PID))
+	return s.namespace("cgroup", true)
+}
+
+// memoryCgroup returns the directory of a process's memory cgroup and the
+// version of its hierarchy.
+func memoryCgroup(pid int) (dir string, version int, err error) {
+	paths, err := inspect.Cgroups(pid)
+	if err != nil {
+		return "", 0, err
+	}
+	hierarchies, err := need.Hierarchies()
+	if err != nil {
+		return "", 0, err
+	}
+	for _, h := range hierarchies {
+		if !h.Has("memory") {
+			continue
+		}
+		path := paths["memory"]
+		if h.Version == 2 {
+			path = paths[""]
+		}
+		below, found := strings.CutPrefix(path, strings.TrimSuffix(h.Root, "/"))
+		if !found {
+			return "", 0, fmt.Errorf("the cgroup %s is not below %s", path, h.Root)
+		}
+		return filepath.Join(h.Mount, below), h.Version, nil
+	}
+	return "", 0, fmt.Errorf("no hierarchy has the memory controller")
+}
+
+// fileText returns the text of a cgroup file, empty if there is none.
+func fileText(path string) string {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(text))
+}
+
+// counter returns the value of a line such as "oom_kill 1" in a file.
+func counter(path, name string) string {
+	for line := range strings.Lines(fileText(path)) {
+		if words := strings.Fields(line); len(words) == 2 && words[0] == name {
+			return words[1]
+		}
+	}
+	return ""
+}

@@ -1,0 +1,137 @@
+//go:build linux
+
+package tour
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"lab/internal/inspect"
+)
+
+// playExec shows that nothing is isolated yet.
+func playExec(ctx context.Context, s *stage) error {
+	if err := s.hold(ctx, false, ""); err != nil {
+		return err
+	}
+	for _, kind := range []string{"uts", "pid", "mnt", "net"} {
+		if err := s.namespace(kind, false); err != nil {
+			return err
+		}
+	}
+	args, err := inspect.Cmdline(s.held.PID)
+	if err != nil {
+		return err
+	}
+	s.show("arguments", "", fmt.Sprintf("%d, whole", len(args)),
+		fmt.Sprintf("tr '\\0' '\\n' </proc/%d/cmdline", s.held.PID), "")
+	return nil
+}
+
+// playUTS shows the host name.
+func playUTS(ctx context.Context, s *stage) error {
+	if err := s.hold(ctx, false, "", "-hostname", "box"); err != nil {
+		return err
+	}
+	host, errHost := os.Hostname()
+	inside, errInside := inspect.Hostname(s.held.PID)
+	if err := errors.Join(errHost, errInside); err != nil {
+		return err
+	}
+	s.differs("hostname", host, inside, fmt.Sprintf("nsenter -t %d -u hostname", s.held.PID))
+	return s.namespace("uts", true)
+}
+
+// playPID shows the two numbers of the container's first process.
+func playPID(ctx context.Context, s *stage) error {
+	if err := s.hold(ctx, false, ""); err != nil {
+		return err
+	}
+	st, err := inspect.ReadStatus(s.held.Init)
+	if err != nil {
+		return err
+	}
+	s.differs("pid of init", fmt.Sprint(s.held.Init), fmt.Sprint(st.NSpid[len(st.NSpid)-1]),
+		fmt.Sprintf("grep NSpid /proc/%d/status", s.held.Init))
+	all, err := inspect.Processes()
+	if err != nil {
+		return err
+	}
+	inside := 0
+	own, err := inspect.Namespace(s.held.PID, "pid")
+	if err != nil {
+		return err
+	}
+	for _, pid := range all {
+		if n, err := inspect.Namespace(pid, "pid"); err == nil && n == own {
+			inside++
+		}
+	}
+	s.differs("processes", fmt.Sprint(len(all)), fmt.Sprint(inside),
+		fmt.Sprintf("lsns -t pid -p %d", s.held.PID))
+	if err := s.namespace("pid", true); err != nil {
+		return err
+	}
+	return s.namespace("mnt", false)
+}
+
+// playMount shows the root directory.
+func playMount(ctx context.Context, s *stage) error {
+	if err := s.hold(ctx, true, "", "-rootfs", s.Root); err != nil {
+		return err
+	}
+	if err := s.root(); err != nil {
+		return err
+	}
+	host, errHost := inspect.Mounts(os.Getpid())
+	inside, errInside := inspect.Mounts(s.held.PID)
+	if err := errors.Join(errHost, errInside); err != nil {
+		return err
+	}
+	s.differs("mounts", fmt.Sprint(len(host)), fmt.Sprint(len(inside)),
+		fmt.Sprintf("cat /proc/%d/mountinfo", s.held.PID))
+	shown := 0
+	for _, name := range entries(fmt.Sprintf("/proc/%d/root/proc", s.held.PID)) {
+		if strings.Trim(name, "0123456789") == "" {
+			shown++
+		}
+	}
+	all, err := inspect.Processes()
+	if err != nil {
+		return err
+	}
+	s.differs("processes in /proc", fmt.Sprint(len(all)), fmt.Sprint(shown),
+		fmt.Sprintf("ls /proc/%d/root/proc", s.held.PID))
+	return s.namespace("mnt", true)
+}
+
+// root shows what the root directory is and what is in it.
+func (s *stage) root() error {
+	var host, inside unix.Stat_t
+	path := fmt.Sprintf("/proc/%d/root/", s.held.PID)
+	if err := errors.Join(unix.Stat("/", &host), unix.Stat(path, &inside)); err != nil {
+		return err
+	}
+	s.differs("/ is device:inode", fmt.Sprintf("%x:%d", host.Dev, host.Ino),
+		fmt.Sprintf("%x:%d", inside.Dev, inside.Ino), "stat "+path)
+	s.differs("ls /", strings.Join(entries("/"), " "), strings.Join(entries(path), " "), "ls "+path)
+	return nil
+}
+
+// entries returns the names in a directory, none if it cannot be read.
+func entries(dir string) []string {
+	list, err := os.ReadDir(dir)
+	if err != nil {
+		return nil
+	}
+	var names []string
+	for _, e := range list {
+		names = append(names, e.Name())
+	}
+	return names
+}
