@@ -32,8 +32,10 @@ var course = []step{
 	{"05-cgroups", []string{
 		"cgroup.go", "cgroup_v1.go", "cgroup_v2.go", "delegate.go", "hierarchy.go", "limits.go", "report.go",
 	}},
-	{"06-unionfs", []string{"overlay.go"}},
-	{"07-volumes", []string{"volume.go"}},
+	{"06-unionfs", []string{
+		"initlayer.go", "layers.go", "overlay.go", "scratch.go", "workdir.go",
+	}},
+	{"07-volumes", []string{"target.go", "volume.go"}},
 	{"08-user", []string{"user.go"}},
 }
 

@@ -69,6 +69,8 @@ func Of(step string) []Check {
 		"03-mount":   mountChecks(),
 		"04-net":     netChecks(),
 		"05-cgroups": cgroupChecks(),
+		"06-unionfs": overlayChecks(),
+		"07-volumes": volumeChecks(),
 		"08-user":    userChecks(),
 	}[step]
 }

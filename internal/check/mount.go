@@ -252,20 +252,30 @@ func hostRoot(ctx context.Context, s *Subject) error {
 	return errors.Join(judged, err)
 }
 
-// hostMountsStay compares the host's mount table before, while and after.
+// hostMountsStay runs a container that has nothing but the built-in root.
 func hostMountsStay(ctx context.Context, s *Subject) error {
+	nothing := func(*Subject, *Held) error { return nil }
+	return hostTableStays(ctx, s, []string{"-rootfs", s.Root}, nothing)
+}
+
+// hostTableStays compares the host's mount table before, while and after a
+// container runs, and lets another judge look at it meanwhile.
+func hostTableStays(
+	ctx context.Context, s *Subject, flags []string, judge func(*Subject, *Held) error,
+) error {
 	before, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
 		return err
 	}
-	h, err := s.Hold(ctx, true, "-rootfs", s.Root)
+	h, err := s.Hold(ctx, true, flags...)
 	if err != nil {
 		return err
 	}
 	during, errDuring := os.ReadFile("/proc/self/mountinfo")
+	judged := judge(s, h)
 	_, errStop := h.Stop(ctx)
 	after, errAfter := os.ReadFile("/proc/self/mountinfo")
-	if err := errors.Join(errDuring, errStop, errAfter); err != nil {
+	if err := errors.Join(judged, errDuring, errStop, errAfter); err != nil {
 		return err
 	}
 	if string(before) == string(during) && string(before) == string(after) {

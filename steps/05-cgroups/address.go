@@ -102,7 +102,7 @@ func chooseAddress(
 ) (netip.Prefix, error) {
 	if asked.IsValid() {
 		if name := portName(asked); links[name] {
-			return asked, fmt.Errorf("-ip %s: %w by %s", asked, errTaken, name)
+			return asked, fmt.Errorf("-ip %s: taken by %s", asked, name)
 		}
 		return asked, nil
 	}

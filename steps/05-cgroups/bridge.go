@@ -45,13 +45,14 @@ func openBridge(asked netip.Prefix) (netlink.Link, netip.Prefix, error) {
 	}
 	subnet := addresses[0].Masked()
 	if asked.IsValid() && asked.Masked() != subnet {
-		return nil, subnet, fmt.Errorf("-ip %s: %s is %w by %s",
-			asked, bridgeName, errTaken, subnet)
+		return nil, subnet, fmt.Errorf("-ip %s: %s is in use with %s",
+			asked, bridgeName, subnet)
 	}
 	return bridge, subnet, nil
 }
 
-// findBridge returns our bridge, or nil if the host has none.
+// findBridge returns our bridge, or nil if the host has none. One of the same
+// name that is not ours is none: it is never changed.
 func findBridge() (netlink.Link, error) {
 	link, err := netlink.LinkByName(bridgeName)
 	if gone(err) {
@@ -61,8 +62,7 @@ func findBridge() (netlink.Link, error) {
 		return nil, fmt.Errorf("link %s: %w", bridgeName, err)
 	}
 	if link.Attrs().HardwareAddr.String() != bridgeMAC {
-		return nil, fmt.Errorf("link %s: one that is not ours: %w",
-			bridgeName, unix.EEXIST)
+		return nil, nil
 	}
 	return link, nil
 }
@@ -79,7 +79,7 @@ func makeBridge(asked netip.Prefix) (netlink.Link, netip.Prefix, error) {
 	bridge := &netlink.Bridge{LinkAttrs: attrs}
 	// ip link add lab0 address 02:6c:61:62:00:00 type bridge
 	if err := netlink.LinkAdd(bridge); err != nil {
-		return nil, subnet, fmt.Errorf("bridge %s: %w", bridgeName, err)
+		return nil, subnet, fmt.Errorf("make bridge %s: %w", bridgeName, err)
 	}
 	if err := furnish(bridge, subnet); err != nil {
 		return nil, subnet, errors.Join(err, removeIfUnused(bridge))
@@ -106,14 +106,9 @@ func furnish(bridge netlink.Link, subnet netip.Prefix) error {
 // what was done for its sake. The bridge goes last: whatever ends this program
 // before, the next one finds it and does it all again.
 func removeIfUnused(bridge netlink.Link) error {
-	links, err := dump(netlink.LinkList)
-	if err != nil {
-		return fmt.Errorf("ports of %s: %w", bridgeName, err)
-	}
-	for _, link := range links {
-		if link.Attrs().MasterIndex == bridge.Attrs().Index {
-			return nil
-		}
+	used, err := hasPorts(bridge)
+	if used || err != nil {
+		return err
 	}
 	before := strings.TrimPrefix(bridge.Attrs().Alias, "before: ")
 	err = errors.Join(removeRules(), writeSettings(before))
@@ -122,27 +117,4 @@ func removeIfUnused(bridge netlink.Link) error {
 		err = errors.Join(err, fmt.Errorf("delete %s: %w", bridgeName, gone))
 	}
 	return err
-}
-
-// disconnect takes the container off the bridge, on the host, and the bridge
-// away if nobody is left on it.
-func disconnect(c *container) error {
-	lock, err := lockHost()
-	if err != nil {
-		return err
-	}
-	defer lock.Close()
-	// The pair may have ended with the container. Its name may be another
-	// container's by now; an index is not given twice.
-	if port, err := netlink.LinkByIndex(c.Net.port); err == nil {
-		// ip link delete lab0-2
-		if err := netlink.LinkDel(port); err != nil && !gone(err) {
-			return fmt.Errorf("delete link %s: %w", port.Attrs().Name, err)
-		}
-	}
-	bridge, err := findBridge()
-	if bridge == nil || err != nil {
-		return err
-	}
-	return removeIfUnused(bridge)
 }

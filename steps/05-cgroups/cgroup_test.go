@@ -8,6 +8,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"lab/internal/check/checktest"
+	"lab/internal/lesson/lessontest"
 	"lab/internal/need"
 	"lab/internal/sandbox"
 )
@@ -17,6 +18,12 @@ func TestMain(m *testing.M) { os.Exit(sandbox.Run(m)) }
 
 // TestChecks judges the program from outside, by kernel state.
 func TestChecks(t *testing.T) { checktest.Run(t, program) }
+
+// TestLesson types what the README says and compares.
+func TestLesson(t *testing.T) {
+	need.Cgroup(t, "memory", "cpu", "pids")
+	lessontest.Run(t, program)
+}
 
 // TestUsage tries what the program has to refuse.
 func TestUsage(t *testing.T) { scripts(t, "testdata/usage") }

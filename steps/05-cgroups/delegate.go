@@ -72,12 +72,13 @@ func (g *v2) makeRoom() error {
 	}
 	own := strconv.Itoa(os.Getpid())
 	if len(members) > 1 || members[0] != own {
-		return hinted{fmt.Errorf("other processes are in %s, so it cannot hand "+
-			"controllers on", g.parent), inScope()}
+		return hinted{fmt.Errorf("other processes are in %s, so it cannot "+
+			"hand controllers on", g.parent), inScope()}
 	}
 	// mkdir leaf; echo $$ > leaf/cgroup.procs
 	leaf := filepath.Join(g.parent, "leaf")
-	if err := os.Mkdir(leaf, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+	err = os.Mkdir(leaf, 0o755)
+	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
 	g.inLeaf = true

@@ -20,7 +20,8 @@ func mountDev(dev string) error {
 	for _, name := range []string{
 		"null", "zero", "full", "random", "urandom", "tty",
 	} {
-		if err := makeDevice("/dev/"+name, filepath.Join(dev, name)); err != nil {
+		err := makeDevice("/dev/"+name, filepath.Join(dev, name))
+		if err != nil {
 			return err
 		}
 	}

@@ -13,12 +13,8 @@ import (
 // errUsage marks a command line that cannot be understood.
 var errUsage = errors.New("wrong usage")
 
-// errTaken marks an address or a subnet that another container has, and
-// errNoNftables a kernel that cannot have rules for us.
-var (
-	errTaken      = errors.New("taken")
-	errNoNftables = errors.New("this kernel has no nftables")
-)
+// errNoNftables marks a kernel that cannot have rules of ours.
+var errNoNftables = errors.New("this kernel has no nftables")
 
 // explain prints an error with a hint and returns the exit status for it:
 // 2 wrong usage, 127 command not found, 126 not executable, 125 our failure.
@@ -50,11 +46,15 @@ func explain(err error) int {
 	return 125
 }
 
-// help prints what -h asks for.
-func help(flags *flag.FlagSet) {
+// refuse answers -h, and flags that were not understood.
+func refuse(flags *flag.FlagSet, err error) error {
+	if !errors.Is(err, flag.ErrHelp) {
+		return fmt.Errorf("%w: %w", errUsage, err)
+	}
 	fmt.Println("usage:", program, usage)
 	flags.SetOutput(os.Stdout)
 	flags.PrintDefaults()
+	return err
 }
 
 // say prints one clear line and, where something helps, a second one.

@@ -55,7 +55,8 @@ func (l *limits) flags(f *flag.FlagSet) {
 // parseSize reads a number of bytes, such as 30M.
 func parseSize(text string) (int64, error) {
 	number := strings.TrimRight(text, "kKmMgG")
-	shift, known := map[string]int{"": 0, "K": 10, "M": 20, "G": 30}[strings.ToUpper(text[len(number):])]
+	units := map[string]int{"": 0, "K": 10, "M": 20, "G": 30}
+	shift, known := units[strings.ToUpper(text[len(number):])]
 	n, err := strconv.ParseInt(number, 10, 64)
 	if err != nil || !known || n < 1 || n > math.MaxInt64>>shift {
 		return 0, errors.New("not a size such as 512K, 30M or 2G")

@@ -75,9 +75,7 @@ func run(args []string) (status int, err error) {
 			return 0, err
 		}
 	}
-	status, err = wait(c)
-	report(c, status) // what the limits did
-	return status, err
+	return c.report(wait(c)) // what the limits did
 }
 
 // parse reads the command line. Our flags end where the command begins, so
@@ -93,11 +91,8 @@ func parse(args []string) (*container, error) {
 	if len(args) == 0 || args[0] != "run" {
 		return nil, fmt.Errorf("%w: the first word is not run", errUsage)
 	}
-	if err := flags.Parse(args[1:]); errors.Is(err, flag.ErrHelp) {
-		help(flags)
-		return nil, err
-	} else if err != nil {
-		return nil, fmt.Errorf("%w: %w", errUsage, err)
+	if err := flags.Parse(args[1:]); err != nil {
+		return nil, refuse(flags, err)
 	}
 	if c.Command = flags.Args(); len(c.Command) == 0 {
 		return nil, fmt.Errorf("%w: COMMAND is missing", errUsage)

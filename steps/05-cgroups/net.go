@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"time"
+	"os"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -36,15 +36,6 @@ func (n *network) flags(f *flag.FlagSet) {
 // refused, as without root, the container has to do with its loopback.
 func connect(c *container) error {
 	err := plugIn(c)
-	// A container that was killed has its address until the kernel comes to
-	// removing it, in a moment.
-	for range 10 {
-		if !errors.Is(err, errTaken) {
-			break
-		}
-		time.Sleep(50 * time.Millisecond)
-		err = plugIn(c)
-	}
 	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EOPNOTSUPP) {
 		c.Net = network{}
 		say(fmt.Errorf("no bridge on this host: %w; "+
@@ -104,6 +95,11 @@ func wire(c *container, bridge netlink.Link) error {
 		return fmt.Errorf("link %s: %w", name, err)
 	}
 	c.Net.port = port.Attrs().Index
+	// ip link set lab0-2 alias 'pid 4711'
+	owner := fmt.Sprintf("pid %d", os.Getpid())
+	if err := netlink.LinkSetAlias(port, owner); err != nil {
+		return fmt.Errorf("alias of %s: %w", name, err)
+	}
 	// ip link set lab0-2 master lab0
 	if err := netlink.LinkSetMaster(port, bridge); err != nil {
 		return fmt.Errorf("link %s master %s: %w", name, bridgeName, err)

@@ -42,8 +42,8 @@ func (n *counts) read(dir, file, key string, number *int64) {
 }
 
 // report tells on standard error what the limits did, by the kernel's own
-// counters. It runs on the host, when the command has ended.
-func report(c *container, status int) {
+// counters, and passes on how the command ended. It runs on the host.
+func (c *container) report(status int, err error) (int, error) {
 	var n counts
 	for _, group := range c.Limits.groups {
 		group.count(&n)
@@ -64,9 +64,11 @@ func report(c *container, status int) {
 			c.Limits.PIDs, n.refused)
 	}
 	if n.throttled > 0 {
+		waited := time.Duration(n.waited) * time.Microsecond
 		tell("throttled in %d of %d periods, for %v", n.throttled, n.periods,
-			(time.Duration(n.waited) * time.Microsecond).Round(time.Millisecond))
+			waited.Round(time.Millisecond))
 	}
+	return status, err
 }
 
 // memory names the limit, the most that was used, and the counter.

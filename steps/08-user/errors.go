@@ -13,13 +13,16 @@ import (
 // errUsage marks a command line that cannot be understood.
 var errUsage = errors.New("wrong usage")
 
+// errNoNftables marks a kernel that cannot have rules of ours.
+var errNoNftables = errors.New("this kernel has no nftables")
+
 // explain prints an error with a hint and returns the exit status for it:
 // 2 wrong usage, 127 command not found, 126 not executable, 125 our failure.
 func explain(err error) int {
 	_, atExec := errors.AsType[*exec.Error](err)
 	missing := errors.Is(err, exec.ErrNotFound) ||
 		errors.Is(err, fs.ErrNotExist)
-	refused, forbids := errors.AsType[refusal](err)
+	advised, hasHint := errors.AsType[hinted](err)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 		return 0
@@ -32,8 +35,8 @@ func explain(err error) int {
 	case atExec:
 		say(err, "")
 		return 126
-	case forbids:
-		say(err, refused.hint)
+	case hasHint:
+		say(err, advised.hint)
 		return 125
 	case errors.Is(err, fs.ErrPermission) && os.Args[0] != "init":
 		say(err, asRoot())
@@ -43,11 +46,15 @@ func explain(err error) int {
 	return 125
 }
 
-// help prints what -h asks for.
-func help(flags *flag.FlagSet) {
+// refuse answers -h, and flags that were not understood.
+func refuse(flags *flag.FlagSet, err error) error {
+	if !errors.Is(err, flag.ErrHelp) {
+		return fmt.Errorf("%w: %w", errUsage, err)
+	}
 	fmt.Println("usage:", program, usage)
 	flags.SetOutput(os.Stdout)
 	flags.PrintDefaults()
+	return err
 }
 
 // say prints one clear line and, where something helps, a second one.

@@ -10,16 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// refusal is the error of a kernel that forbids user namespaces, with the ways
-// on that are left.
-type refusal struct {
-	error
-	hint string
-}
-
-// settings are the switches of distributions and administrators for user
+// switches are the switches of distributions and administrators for user
 // namespaces, with the value that forbids them and one that does not.
-var settings = [...]struct{ name, forbids, allows string }{
+var switches = [...]struct{ name, forbids, allows string }{
 	{"user.max_user_namespaces", "0", "10000"},
 	{"kernel.unprivileged_userns_clone", "0", "1"},
 	{"kernel.apparmor_restrict_unprivileged_userns", "1", "0"},
@@ -37,7 +30,7 @@ func forbidden(c *container, tried string, err error) error {
 		err = fmt.Errorf("%w: %s forbids it", err, name)
 		ways = []string{ways[0], "sudo sysctl " + name + "=" + allows, ways[1]}
 	}
-	return refusal{err, strings.Join(ways, "\nhint: ")}
+	return hinted{err, strings.Join(ways, "\nhint: ")}
 }
 
 // findSetting looks under /proc/sys for a setting that forbids user
@@ -45,7 +38,7 @@ func forbidden(c *container, tried string, err error) error {
 // of them, and only the first is for root as well.
 // sysctl user.max_user_namespaces
 func findSetting(sys string, isRoot bool) (name, allows string) {
-	for _, s := range settings {
+	for _, s := range switches {
 		path := filepath.Join(sys, strings.ReplaceAll(s.name, ".", "/"))
 		text, err := os.ReadFile(path)
 		if err == nil && strings.TrimSpace(string(text)) == s.forbids {

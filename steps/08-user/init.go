@@ -18,12 +18,14 @@ func initialize(c *container) (int, error) {
 		return 125, nil // the parent gave up and has said why
 	}
 	for _, do := range []func(*container) error{
+		enterCgroups,
 		dieWithParent,
 		checkRights,
 		setHostname,
-		setUpLinks, // before the root changes: it reads the host's files
+		setUpLinks,
 		takeRoot,
 		enterRoot,
+		useNameservers,
 	} {
 		if err := do(c); err != nil {
 			return 0, err

@@ -3,37 +3,54 @@ package main
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"golang.org/x/sys/unix"
 )
 
-// lend opens a directory for a child that is nobody outside: it could not get
-// there through root's home, and would find root's files nobody's. It runs on
-// the host, as root.
+// openTree opens a directory for a child that is nobody outside: it could not
+// get there through root's home, and would find root's files nobody's. It runs
+// on the host, as root.
 // mount --rbind DIR SOMEWHERE
-func (u *userns) lend(dir string) error {
-	const clone = unix.OPEN_TREE_CLONE | unix.OPEN_TREE_CLOEXEC |
-		unix.AT_RECURSIVE
-	fd, err := unix.OpenTree(unix.AT_FDCWD, dir, clone)
+func openTree(dir string) (*os.File, error) {
+	fd, err := unix.OpenTree(unix.AT_FDCWD, dir, unix.OPEN_TREE_CLONE|
+		unix.OPEN_TREE_CLOEXEC|unix.AT_RECURSIVE)
 	if err != nil {
-		return fmt.Errorf("open_tree %s: %w", dir, err)
+		return nil, fmt.Errorf("open_tree %s: %w", dir, err)
 	}
-	u.trees = append(u.trees, os.NewFile(uintptr(fd), dir))
-	return nil
+	return os.NewFile(uintptr(fd), dir), nil
 }
 
-// lendRoot lends what the container's root is made of, on the host.
+// lendRoot lends what the container's root is made of, on the host, and names
+// the layers as the child will find them.
 func lendRoot(c *container, attr *os.ProcAttr) error {
-	c.User.FirstLent = len(attr.Files)
+	var dirs []string
 	if c.Rootfs != "" {
-		if err := c.User.lend(c.Rootfs); err != nil {
+		dirs = append(dirs, c.Rootfs)
+	}
+	for i, dir := range c.Layers.Lower {
+		c.Layers.Lower[i] = lentName(len(dirs))
+		dirs = append(dirs, dir)
+	}
+	if dir, name := filepath.Split(c.Layers.Upper); name != "" {
+		// Upper and its working directory have to be in one mount.
+		c.Layers.Upper = filepath.Join(lentName(len(dirs)), name)
+		dirs = append(dirs, dir)
+	}
+	c.User.FirstLent, c.User.Lent = len(attr.Files), len(dirs)
+	for _, dir := range dirs {
+		tree, err := openTree(dir)
+		if err != nil {
 			return err
 		}
+		c.User.trees = append(c.User.trees, tree)
 	}
-	c.User.Lent = len(c.User.trees)
 	attr.Files = append(attr.Files, c.User.trees...)
 	return nil
 }
+
+// lentName is the name of a lent directory in the child's scratch directory.
+func lentName(n int) string { return fmt.Sprint("lent", n) }
 
 // shiftOwners makes root's files in the lent directories those of the
 // container's root, on the host: through such a mount the owner 0 on the disk
@@ -66,19 +83,31 @@ func shiftOwners(c *container) error {
 }
 
 // takeRoot mounts the root that was lent, in the container, and makes it the
-// working directory. It lies on top of /, where it hides nothing: a path that
-// begins with / starts below it.
+// working directory.
 func takeRoot(c *container) error {
-	if c.User.Lent == 0 {
+	if c.User.Lent == 0 || c.Rootfs == "" {
 		return nil
 	}
 	fd := c.User.FirstLent
 	defer unix.Close(fd)
-	err := unix.MoveMount(fd, "", unix.AT_FDCWD, "/",
-		unix.MOVE_MOUNT_F_EMPTY_PATH)
-	if err != nil {
-		return fmt.Errorf("move_mount the root that was lent: %w", err)
-	}
 	c.Rootfs = "."
-	return unix.Fchdir(fd)
+	return enterOnTop(fd)
+}
+
+// takeLayers mounts the layers that were lent, in the container, in the
+// scratch file system, with which they will go.
+func takeLayers(c *container) error {
+	for n := range c.User.Lent {
+		if err := os.Mkdir(lentName(n), 0o755); err != nil {
+			return err
+		}
+		fd := c.User.FirstLent + n
+		err := unix.MoveMount(fd, "", unix.AT_FDCWD, lentName(n),
+			unix.MOVE_MOUNT_F_EMPTY_PATH)
+		if err != nil {
+			return fmt.Errorf("move_mount %s: %w", lentName(n), err)
+		}
+		unix.Close(fd)
+	}
+	return nil
 }

@@ -22,8 +22,8 @@ import (
 
 const (
 	program = "08-user" // begins every message
-	usage   = "run [-user] [-hostname NAME] [-rootfs DIR] [-ip CIDR] " +
-		"COMMAND [ARG…]"
+	usage   = "run [-hostname NAME] [-rootfs DIR] [-ip CIDR] " +
+		"[-user] [-memory SIZE] [-cpus NUMBER] [-pids NUMBER] COMMAND [ARG…]"
 )
 
 // container is one run: what was asked for and, once started, its process.
@@ -31,6 +31,9 @@ type container struct {
 	Hostname string
 	Rootfs   string
 	Net      network
+	Limits   limits
+	Layers   layers
+	Volumes  volumes
 	User     userns
 	Command  []string
 
@@ -66,6 +69,8 @@ func run(args []string) (status int, err error) {
 	defer func() { err = errors.Join(err, cleanUp(c)) }()
 	for _, do := range []func(*container) error{
 		checkRootfs, // refuse what cannot work while nothing is made
+		checkVolumes,
+		claimLayers, // check them, lock upper, make its work directory
 		start,       // clone the child into its namespaces; it waits
 		mapIDs,      // whom its users stand for
 		connect,     // bridge, veth pair, address, NAT
@@ -75,7 +80,7 @@ func run(args []string) (status int, err error) {
 			return 0, err
 		}
 	}
-	return wait(c)
+	return c.report(wait(c)) // what the limits did
 }
 
 // parse reads the command line. Our flags end where the command begins, so
@@ -87,20 +92,20 @@ func parse(args []string) (*container, error) {
 	flags.StringVar(&c.Hostname, "hostname", "container", "`NAME` inside")
 	flags.StringVar(&c.Rootfs, "rootfs", "", "root `DIR`; the host's if none")
 	c.Net.flags(flags)
+	c.Limits.flags(flags)
+	c.Layers.flags(flags)
+	c.Volumes.flags(flags)
 	c.User.flags(flags)
 	if len(args) == 0 || args[0] != "run" {
 		return nil, fmt.Errorf("%w: the first word is not run", errUsage)
 	}
-	if err := flags.Parse(args[1:]); errors.Is(err, flag.ErrHelp) {
-		help(flags)
-		return nil, err
-	} else if err != nil {
-		return nil, fmt.Errorf("%w: %w", errUsage, err)
+	if err := flags.Parse(args[1:]); err != nil {
+		return nil, refuse(flags, err)
 	}
 	if c.Command = flags.Args(); len(c.Command) == 0 {
 		return nil, fmt.Errorf("%w: COMMAND is missing", errUsage)
 	}
-	return c, nil
+	return c, checkFlags(c)
 }
 
 // start clones the child: this program once more, with the same arguments,
@@ -126,6 +131,9 @@ func start(c *container) error {
 			Cloneflags: unix.CLONE_NEWUTS | unix.CLONE_NEWPID |
 				unix.CLONE_NEWNS | unix.CLONE_NEWNET,
 		},
+	}
+	if err := limit(c, attr); err != nil {
+		return err
 	}
 	if err := isolate(c, attr); err != nil {
 		return err

@@ -35,7 +35,16 @@ func enterRoot(c *container) error {
 	if err := mount.MakeRPrivate("/"); err != nil {
 		return err
 	}
+	if err := openVolumes(c); err != nil {
+		return err
+	}
+	if err := mountLayers(c); err != nil { // it names the new root
+		return err
+	}
 	if c.Rootfs == "" {
+		if err := mountVolumes(c); err != nil {
+			return err
+		}
 		// A /proc shows the PID namespace of whoever mounts it.
 		return mount.Mount("proc", "/proc", "proc", "nosuid,nodev,noexec")
 	}
@@ -43,6 +52,9 @@ func enterRoot(c *container) error {
 		return err
 	}
 	if err := mountSystem(c.Rootfs); err != nil {
+		return err
+	}
+	if err := mountVolumes(c); err != nil {
 		return err
 	}
 	return pivotRoot(c.Rootfs)
@@ -53,7 +65,7 @@ func enterRoot(c *container) error {
 // mount --rbind ROOT ROOT
 func mountRoot(root string) error {
 	if root == "." {
-		return nil // it is a mount already
+		return nil // the overlay is a mount already
 	}
 	return mount.Mount(root, root, "", "rbind")
 }
