@@ -8,7 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math/rand/v2"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
@@ -38,6 +40,16 @@ func (s *Subject) Probe(inside bool) string {
 		return "/bin/probe"
 	}
 	return filepath.Join(s.Root, "bin", "probe")
+}
+
+// own gives what a check has made to whoever runs the program.
+func (s *Subject) own(dir string) error {
+	if s.Credential == nil {
+		return nil
+	}
+	return filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
+		return errors.Join(err, os.Lchown(path, int(s.Credential.Uid), int(s.Credential.Gid)))
+	})
 }
 
 // Word returns a random word, as a name or a token.

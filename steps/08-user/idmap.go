@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"os/user"
 	"strconv"
 	"strings"
 	"syscall"
@@ -35,9 +34,10 @@ func planIDs(c *container, attr *os.ProcAttr) error {
 	return nil
 }
 
-// giveIDs has root give the container ids of its own, on the host. A root that
-// itself lives in a user namespace may not have so many: then its id is used,
-// which is not root outside either.
+// giveIDs has root give the container ids of its own, on the host, and with
+// them what it needs: it could not get there through root's home, and would
+// find root's files nobody's. A root that itself lives in a user namespace may
+// not have so many ids: then its own is used, which is not root outside.
 func giveIDs(c *container, attr *os.ProcAttr) error {
 	for _, file := range []string{"/proc/self/uid_map", "/proc/self/gid_map"} {
 		text, err := os.ReadFile(file)
@@ -54,7 +54,7 @@ func giveIDs(c *container, attr *os.ProcAttr) error {
 	if err := unix.Setgroups(nil); err != nil {
 		return fmt.Errorf("setgroups to none: %w", err)
 	}
-	return lendRoot(c, attr)
+	return lend(c, attr)
 }
 
 // holds reports whether a map has all ids from first on inside.
@@ -70,48 +70,6 @@ func holds(text string, first, size int) bool {
 		}
 	}
 	return false
-}
-
-// subordinate appends the range that root has set aside for this user, if
-// there is one and the helper is installed that may map it.
-func subordinate(
-	ids *[]syscall.SysProcIDMap, helper, file string, uid int,
-) bool {
-	if _, err := exec.LookPath(helper); err != nil {
-		return false
-	}
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return false
-	}
-	id := strconv.Itoa(uid)
-	name := id
-	if who, err := user.LookupId(id); err == nil {
-		name = who.Username
-	}
-	first, size := findRange(string(text), name, id)
-	*ids = append(*ids,
-		syscall.SysProcIDMap{ContainerID: 1, HostID: first, Size: size})
-	return size > 0
-}
-
-// findRange returns the first range of a user, by name or by number.
-//
-//	alice:100000:65536
-//	(1)who (2)first (3)how many
-func findRange(text, name, id string) (first, size int) {
-	for line := range strings.Lines(text) {
-		fields := strings.Split(strings.TrimSpace(line), ":")
-		if len(fields) != 3 || (fields[0] != name && fields[0] != id) {
-			continue
-		}
-		first, err1 := strconv.Atoi(fields[1])
-		size, err2 := strconv.Atoi(fields[2])
-		if err1 == nil && err2 == nil {
-			return first, size
-		}
-	}
-	return 0, 0
 }
 
 // mapIDs has the setuid helpers map a range of ids, on the host, for one who

@@ -8,22 +8,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// openTree opens a directory for a child that is nobody outside: it could not
-// get there through root's home, and would find root's files nobody's. It runs
-// on the host, as root.
-// mount --rbind DIR SOMEWHERE
-func openTree(dir string) (*os.File, error) {
-	fd, err := unix.OpenTree(unix.AT_FDCWD, dir, unix.OPEN_TREE_CLONE|
-		unix.OPEN_TREE_CLOEXEC|unix.AT_RECURSIVE)
-	if err != nil {
-		return nil, fmt.Errorf("open_tree %s: %w", dir, err)
-	}
-	return os.NewFile(uintptr(fd), dir), nil
+// openTree opens a file or directory as a mount that has no place yet.
+// mount --rbind PATH SOMEWHERE
+func openTree(path string) (int, error) {
+	return unix.OpenTree(unix.AT_FDCWD, path,
+		unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_RECURSIVE)
 }
 
-// lendRoot lends what the container's root is made of, on the host, and names
-// the layers as the child will find them.
-func lendRoot(c *container, attr *os.ProcAttr) error {
+// lend lends what the container is made of, on the host, and names the layers
+// as the child will find them. What root names on the command line it lends;
+// the rest of the host stays out of reach.
+func lend(c *container, attr *os.ProcAttr) error {
 	var dirs []string
 	if c.Rootfs != "" {
 		dirs = append(dirs, c.Rootfs)
@@ -37,14 +32,18 @@ func lendRoot(c *container, attr *os.ProcAttr) error {
 		c.Layers.Upper = filepath.Join(lentName(len(dirs)), name)
 		dirs = append(dirs, dir)
 	}
-	c.User.FirstLent, c.User.Lent = len(attr.Files), len(dirs)
+	c.User.FirstLent, c.User.LentRoot = len(attr.Files), len(dirs)
+	for _, v := range c.Volumes {
+		dirs = append(dirs, v.Source)
+	}
 	for _, dir := range dirs {
 		tree, err := openTree(dir)
 		if err != nil {
-			return err
+			return fmt.Errorf("open_tree %s: %w", dir, err)
 		}
-		c.User.trees = append(c.User.trees, tree)
+		c.User.trees = append(c.User.trees, os.NewFile(uintptr(tree), dir))
 	}
+	c.User.Lent = len(dirs)
 	attr.Files = append(attr.Files, c.User.trees...)
 	return nil
 }
@@ -52,9 +51,9 @@ func lendRoot(c *container, attr *os.ProcAttr) error {
 // lentName is the name of a lent directory in the child's scratch directory.
 func lentName(n int) string { return fmt.Sprint("lent", n) }
 
-// shiftOwners makes root's files in the lent directories those of the
-// container's root, on the host: through such a mount the owner 0 on the disk
-// is read, and written, as what the container's map makes of 0.
+// shiftOwners makes root's files in what is lent those of the container's root,
+// on the host: through such a mount the owner 0 on the disk is read, and
+// written, as what the container's map makes of 0.
 // mount -o X-mount.idmap=/proc/PID/ns/user …
 func shiftOwners(c *container) error {
 	if len(c.User.trees) == 0 {
@@ -85,29 +84,37 @@ func shiftOwners(c *container) error {
 // takeRoot mounts the root that was lent, in the container, and makes it the
 // working directory.
 func takeRoot(c *container) error {
-	if c.User.Lent == 0 || c.Rootfs == "" {
+	for n := range c.User.Lent {
+		unix.CloseOnExec(c.User.FirstLent + n)
+	}
+	if c.User.LentRoot == 0 || c.Rootfs == "" {
 		return nil
 	}
-	fd := c.User.FirstLent
-	defer unix.Close(fd)
 	c.Rootfs = "."
-	return enterOnTop(fd)
+	return enterOnTop(c.User.FirstLent)
 }
 
 // takeLayers mounts the layers that were lent, in the container, in the
 // scratch file system, with which they will go.
 func takeLayers(c *container) error {
-	for n := range c.User.Lent {
+	for n := range c.User.LentRoot {
 		if err := os.Mkdir(lentName(n), 0o755); err != nil {
 			return err
 		}
-		fd := c.User.FirstLent + n
-		err := unix.MoveMount(fd, "", unix.AT_FDCWD, lentName(n),
-			unix.MOVE_MOUNT_F_EMPTY_PATH)
+		err := unix.MoveMount(c.User.FirstLent+n, "",
+			unix.AT_FDCWD, lentName(n), unix.MOVE_MOUNT_F_EMPTY_PATH)
 		if err != nil {
 			return fmt.Errorf("move_mount %s: %w", lentName(n), err)
 		}
-		unix.Close(fd)
 	}
 	return nil
+}
+
+// openVolume opens the source of a volume, in the container: by its name, or
+// as the mount that was lent.
+func openVolume(c *container, i int) (int, error) {
+	if c.User.Lent == 0 {
+		return openTree(c.Volumes[i].Source)
+	}
+	return c.User.FirstLent + c.User.LentRoot + i, nil
 }

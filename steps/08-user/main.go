@@ -23,7 +23,9 @@ import (
 const (
 	program = "08-user" // begins every message
 	usage   = "run [-hostname NAME] [-rootfs DIR] [-ip CIDR] " +
-		"[-user] [-memory SIZE] [-cpus NUMBER] [-pids NUMBER] COMMAND [ARG…]"
+		"[-memory SIZE] [-cpus NUMBER] [-pids NUMBER] " +
+		"[-lower TOP:…:BOTTOM [-upper DIR]] " +
+		"[-v HOST:CTR[:ro]]… [-user] COMMAND [ARG…]"
 )
 
 // container is one run: what was asked for and, once started, its process.
@@ -148,23 +150,4 @@ func start(c *container) error {
 	}
 	c.undo = append(c.undo, func() error { return endChild(c) })
 	return nil
-}
-
-// wait passes signals on until the child ends and returns its exit status,
-// 128+N for a child ended by signal N, as a shell does.
-func wait(c *container) (int, error) {
-	go forwardWhenReady(c)
-	state, err := c.child.Wait()
-	if err != nil {
-		return 0, err
-	}
-	return exitStatus(state.Sys().(syscall.WaitStatus)), nil
-}
-
-// exitStatus turns what wait(2) tells of a child into one number.
-func exitStatus(status syscall.WaitStatus) int {
-	if status.Signaled() {
-		return 128 + int(status.Signal())
-	}
-	return status.ExitStatus()
 }

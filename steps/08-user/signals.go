@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"os/signal"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -30,4 +31,23 @@ func typed(s os.Signal) bool {
 	foreground, err := unix.IoctlGetInt(0, unix.TIOCGPGRP)
 	fromKey := s == unix.SIGINT || s == unix.SIGQUIT
 	return fromKey && err == nil && foreground == unix.Getpgrp()
+}
+
+// wait passes signals on until the child ends and returns its exit status,
+// 128+N for a child ended by signal N, as a shell does.
+func wait(c *container) (int, error) {
+	go forwardWhenReady(c)
+	state, err := c.child.Wait()
+	if err != nil {
+		return 0, err
+	}
+	return exitStatus(state.Sys().(syscall.WaitStatus)), nil
+}
+
+// exitStatus turns what wait(2) tells of a child into one number.
+func exitStatus(status syscall.WaitStatus) int {
+	if status.Signaled() {
+		return 128 + int(status.Signal())
+	}
+	return status.ExitStatus()
 }

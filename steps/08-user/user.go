@@ -14,8 +14,9 @@ import (
 type userns struct {
 	On        bool
 	AsRoot    string // the command line for root, where this one is refused
-	FirstLent int    // the directories that root has lent: file descriptors
-	Lent      int
+	FirstLent int    // what root has lent: this file descriptor and on,
+	Lent      int    // so many in all,
+	LentRoot  int    // of which the first make the root file system
 
 	uids, gids []syscall.SysProcIDMap
 	helped     bool // newuidmap and newgidmap write the maps

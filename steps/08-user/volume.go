@@ -82,8 +82,7 @@ func openVolumes(c *container) error {
 	for i := range c.Volumes {
 		v := &c.Volumes[i]
 		// mount --rbind SOURCE TARGET
-		tree, err := unix.OpenTree(unix.AT_FDCWD, v.Source,
-			unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_RECURSIVE)
+		tree, err := openVolume(c, i)
 		if err != nil {
 			return fmt.Errorf("volume %q: open_tree: %w", v.Source, err)
 		}
