@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/fatih/color"
@@ -53,9 +54,7 @@ func who(facts need.Facts) string {
 // scene prints one step.
 func (p *tourPrinter) scene(step course.Step, scene tour.Scene) {
 	p.title(step)
-	if scene.Command != "" {
-		fmt.Fprintf(p.out, "  $ %s\n", p.cut(shorten(scene.Command), p.width-4))
-	}
+	p.command(scene.Command)
 	p.row("", "host", "container")
 	for _, v := range scene.Values {
 		p.value(v)
@@ -74,8 +73,8 @@ func (p *tourPrinter) value(v tour.Value) {
 	if v.Fault != "" {
 		fmt.Fprintf(p.out, "  %-22s %s\n", "", color.RedString("FAIL: "+v.Fault))
 	}
-	source := color.New(color.Faint).Sprint("# " + p.cut(v.Source, p.width-27))
-	fmt.Fprintf(p.out, "  %-22s %s\n", "", source)
+	// Whole, so that it can be pasted, however long it is.
+	fmt.Fprintf(p.out, "    %s\n", color.New(color.Faint).Sprint("# "+v.Source))
 }
 
 // title prints a step's heading.
@@ -98,13 +97,20 @@ func (p *tourPrinter) cut(text string, columns int) string {
 	return text
 }
 
-// shorten leaves out of a command what only this program needs.
-func shorten(command string) string {
-	words := strings.Fields(command)
-	if len(words) > 0 {
-		words[0] = words[0][strings.LastIndex(words[0], "/")+1:]
+// command prints what was run, in lines that a shell takes as one.
+func (p *tourPrinter) command(words []string) {
+	if len(words) == 0 {
+		return
 	}
-	return strings.Join(words, " ")
+	line := "  $ " + filepath.Base(words[0])
+	for _, word := range words[1:] {
+		if len(line)+1+len(word) > p.width-2 {
+			fmt.Fprintf(p.out, "%s \\\n", line)
+			line = "   "
+		}
+		line += " " + word
+	}
+	fmt.Fprintln(p.out, line)
 }
 
 // skip prints a step that this machine cannot show.

@@ -155,15 +155,18 @@ func TestCopiedRoot(t *testing.T) {
 		hostile := filepath.Join(temp, "hostile")
 		require.NoError(t, os.Mkdir(hostile, 0o755))
 		require.NoError(t, os.Symlink(outside, filepath.Join(hostile, "bin")))
-		require.Error(t, Write(filepath.Join(temp, "other"), Source{Kind: Dir, Path: hostile, Lab: program}))
+		source := Source{Kind: Dir, Path: hostile, Lab: program}
+		require.Error(t, Write(filepath.Join(temp, "other"), source))
 		entries, err := os.ReadDir(outside)
 		require.NoError(t, err)
 		assert.Empty(t, entries)
 		assert.NoDirExists(t, filepath.Join(temp, "other"))
 	})
 	t.Run("it does not copy itself or the whole machine", func(t *testing.T) {
-		require.Error(t, Write(filepath.Join(from, "in", "root"), Source{Kind: Dir, Path: from, Lab: program}))
-		require.Error(t, Write(filepath.Join(temp, "all"), Source{Kind: Dir, Path: "/", Lab: program}))
+		source := Source{Kind: Dir, Path: from, Lab: program}
+		require.Error(t, Write(filepath.Join(from, "in", "root"), source))
+		source.Path = "/"
+		require.Error(t, Write(filepath.Join(temp, "all"), source))
 		assert.NoDirExists(t, filepath.Join(from, "in"))
 	})
 }
@@ -298,7 +301,8 @@ func TestOrdinaryUserWritesARoot(t *testing.T) {
 		need.RealRoot(t)
 		need.Tool(t, "setpriv", "util-linux")
 	}
-	temp, err := os.MkdirTemp("/tmp", "baseroot-user-")
+	// The directories above t.TempDir are closed to others.
+	temp, err := os.MkdirTemp("/tmp", "baseroot-user-") //nolint:usetesting // As said.
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, os.RemoveAll(temp)) })
 	require.NoError(t, os.Chmod(temp, 0o777))
@@ -311,7 +315,8 @@ func TestOrdinaryUserWritesARoot(t *testing.T) {
 	}
 	args := []string{filepath.Join(temp, "test"), "-test.run", "^TestHelperWrite$", "-test.v"}
 	if os.Getuid() == 0 {
-		args = append([]string{"setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"}, args...)
+		other := []string{"setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"}
+		args = append(other, args...)
 	}
 	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Dir = temp

@@ -60,7 +60,7 @@ func addBusybox(root string, from Source) error {
 		return fmt.Errorf("run %s --list: %w", path, err)
 	}
 	names := []string{"busybox"}
-	for _, name := range strings.Fields(string(list)) {
+	for name := range strings.FieldsSeq(string(list)) {
 		if name != "busybox" && name != "probe" && name != "hog" && !strings.Contains(name, "/") {
 			names = append(names, name)
 		}
@@ -179,7 +179,8 @@ func copyNode(src, dst string, info fs.FileInfo) error {
 	if err != nil {
 		return err
 	}
-	if err := os.Lchown(dst, int(st.Uid), int(st.Gid)); err != nil && !errors.Is(err, fs.ErrPermission) {
+	err = os.Lchown(dst, int(st.Uid), int(st.Gid))
+	if err != nil && !errors.Is(err, fs.ErrPermission) {
 		return err
 	}
 	if info.Mode()&fs.ModeSymlink != 0 {

@@ -54,6 +54,7 @@ func (s Source) String() string {
 		return "busybox"
 	case Dir:
 		return "dir:" + s.Path
+	case Box:
 	}
 	return "box"
 }

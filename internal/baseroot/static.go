@@ -7,6 +7,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"debug/elf"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -91,7 +92,7 @@ func identity(path string) (string, error) {
 	if _, err := io.Copy(sum, content); err != nil {
 		return "", fmt.Errorf("read %s: %w", path, err)
 	}
-	return fmt.Sprintf("%x", sum.Sum(nil)[:8]), nil
+	return hex.EncodeToString(sum.Sum(nil)[:8]), nil
 }
 
 // checkout finds the source of this module: where this file was compiled, or above the
@@ -130,10 +131,12 @@ func build(ctx context.Context, dir, pkg, path string) error {
 		return err
 	}
 	temp := fmt.Sprintf("%s.%d", path, os.Getpid())
-	defer os.Remove(temp)
-	cmd := exec.CommandContext(ctx, goTool, "build", "-trimpath", "-ldflags=-s -w", "-o", temp, pkg)
+	defer func() { _ = os.Remove(temp) }() // After success it is no longer there.
+	cmd := exec.CommandContext(ctx, goTool, "build", "-trimpath", "-ldflags=-s -w",
+		"-o", temp, pkg)
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS="+runtime.GOOS, "GOARCH="+runtime.GOARCH)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS="+runtime.GOOS,
+		"GOARCH="+runtime.GOARCH)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("CGO_ENABLED=0 go build %s in %s: %w\n%s", pkg, dir, err,
 			bytes.TrimSpace(out))
@@ -147,7 +150,8 @@ func findGo() (string, error) {
 	if path, err := exec.LookPath("go"); err == nil {
 		return path, nil
 	}
-	for _, dir := range []string{os.Getenv("GOROOT") + "/bin", "/usr/local/go/bin", "/usr/lib/go/bin"} {
+	places := []string{os.Getenv("GOROOT") + "/bin", "/usr/local/go/bin", "/usr/lib/go/bin"}
+	for _, dir := range places {
 		path := filepath.Join(dir, "go")
 		if info, err := os.Stat(path); err == nil && !info.IsDir() {
 			return path, nil

@@ -193,9 +193,10 @@ func files(from Source) map[string]string {
 		"etc/hosts":         "127.0.0.1\tlocalhost\n::1\tlocalhost\n",
 		"etc/nsswitch.conf": "hosts: files dns\n",
 		"etc/resolv.conf":   "", // a container's own is mounted on it
-		"etc/os-release":    "NAME=\"container lab root\"\nID=lab\nPRETTY_NAME=\"container lab root\"\n",
-		"etc/motd":          "This is the root file system of a container.\n",
-		"etc/profile":       "export PATH=/bin:/sbin:/usr/bin:/usr/sbin\n",
+		"etc/os-release": "NAME=\"container lab root\"\nID=lab\n" +
+			"PRETTY_NAME=\"container lab root\"\n",
+		"etc/motd":    "This is the root file system of a container.\n",
+		"etc/profile": "export PATH=/bin:/sbin:/usr/bin:/usr/sbin\n",
 	}
 }
 

@@ -3,6 +3,7 @@
 package box
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -67,41 +68,51 @@ func (c *call) copyBlocks(from, to string, n map[string]int64) error {
 		if out, err = os.OpenFile(to, flags, 0o666); err != nil {
 			return err
 		}
-		defer out.Close()
+		defer func() { _ = out.Close() }() // Every write was looked at.
 		if _, err := out.Seek(n["seek"]*n["bs"], io.SeekStart); err != nil && n["seek"] > 0 {
 			return err
 		}
 	}
-	if _, err := io.CopyN(io.Discard, in, n["skip"]*n["bs"]); err != nil && err != io.EOF {
+	_, err = io.CopyN(io.Discard, in, n["skip"]*n["bs"])
+	if err != nil && !errors.Is(err, io.EOF) {
 		return err
 	}
-	full, part, written := 0, 0, int64(0)
-	block := make([]byte, n["bs"])
-	for n["count"] < 0 || int64(full+part) < n["count"] {
-		size, rerr := in.Read(block)
-		if size > 0 {
-			w, werr := out.Write(block[:size])
-			written += int64(w)
-			if werr != nil {
-				err = werr
-				break
-			}
-			if size == len(block) {
-				full++
-			} else {
-				part++
-			}
+	r := records{block: make([]byte, n["bs"])}
+	err = r.copy(in, out, n["count"])
+	tell(c.errOut, "%d+%d records copied, %d bytes\n", r.full, r.part, r.bytes)
+	return err
+}
+
+// records counts what dd has copied: full blocks, shorter ones, and bytes.
+type records struct {
+	block      []byte
+	full, part int64
+	bytes      int64
+}
+
+// copy copies up to count blocks, or all when count is below 0. A block is what one
+// read(2) returns.
+func (r *records) copy(in io.Reader, out io.Writer, count int64) error {
+	for count < 0 || r.full+r.part < count {
+		size, err := in.Read(r.block)
+		if size == len(r.block) {
+			r.full++
+		} else if size > 0 {
+			r.part++
 		}
-		if rerr == io.EOF {
-			break
+		written, werr := out.Write(r.block[:size])
+		r.bytes += int64(written)
+		if werr != nil {
+			return werr
 		}
-		if rerr != nil {
-			err = rerr
-			break
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
 		}
 	}
-	fmt.Fprintf(c.errOut, "%d+%d records copied, %d bytes\n", full, part, written)
-	return err
+	return nil
 }
 
 // parseSize parses a number of bytes with an optional suffix K, M or G (powers of 1024).
@@ -143,24 +154,32 @@ func hog(c *call) error {
 	if err != nil {
 		return misused("option --every wants a time such as 10ms")
 	}
-	for held := int64(0); held < total; {
-		size := min(step, total-held)
-		if err := touchPages(size); err != nil {
-			return fmt.Errorf("map %d bytes after %s: %w", size, mib(held), err)
-		}
-		held += size
-		if o.has("v") {
-			if err := c.say("%s", mib(held)); err != nil {
-				return err
-			}
-		}
-		time.Sleep(every)
+	if err := c.take(total, step, every, o.has("v")); err != nil {
+		return err
 	}
 	if err := c.say("hog: %s held", c.args[0]); err != nil {
 		return err
 	}
 	if o.has("hold") {
 		untilEOF(c.in)
+	}
+	return nil
+}
+
+// take takes memory in steps with a pause after each.
+func (c *call) take(total, step int64, every time.Duration, verbose bool) error {
+	for held := int64(0); held < total; {
+		size := min(step, total-held)
+		if err := touchPages(size); err != nil {
+			return fmt.Errorf("map %d bytes after %s: %w", size, mib(held), err)
+		}
+		held += size
+		if verbose {
+			if err := c.say("%s", mib(held)); err != nil {
+				return err
+			}
+		}
+		time.Sleep(every)
 	}
 	return nil
 }

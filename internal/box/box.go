@@ -114,10 +114,10 @@ func (c *call) finish(err error) int {
 	case errors.As(err, &s):
 		return int(s)
 	case errors.As(err, &u):
-		fmt.Fprintf(c.errOut, "%s: %v\nusage: %s %s\n", c.name, err, c.name, c.usage)
+		tell(c.errOut, "%s: %v\nusage: %s %s\n", c.name, err, c.name, c.usage)
 		return 2
 	}
-	fmt.Fprintf(c.errOut, "%s: %v\n", c.name, err)
+	tell(c.errOut, "%s: %v\n", c.name, err)
 	return 1
 }
 
@@ -127,13 +127,18 @@ func (c *call) warn(err error) {
 		return
 	}
 	_ = c.out.Flush() // Its error comes back from the last flush.
-	fmt.Fprintf(c.errOut, "%s: %v\n", c.name, err)
+	tell(c.errOut, "%s: %v\n", c.name, err)
 	c.failed = true
 }
 
-// printf writes to the buffered standard output.
+// tell writes a message. Where that fails there is nowhere else to tell it.
+func tell(w io.Writer, format string, args ...any) {
+	_, _ = fmt.Fprintf(w, format, args...)
+}
+
+// printf writes to the buffered standard output, whose error finish reports.
 func (c *call) printf(format string, args ...any) {
-	fmt.Fprintf(c.out, format, args...)
+	tell(c.out, format, args...)
 }
 
 // say writes a line at once, for programs that are read while they run.

@@ -42,18 +42,11 @@ func applets(t testing.TB) string {
 // shell returns a command that runs a script in the applet sh.
 func shell(t testing.TB, dir, script string, args ...string) *exec.Cmd {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), filepath.Join(dir, "sh"), append([]string{"-c", script}, args...)...)
+	args = append([]string{"-c", script}, args...)
+	cmd := exec.CommandContext(t.Context(), filepath.Join(dir, "sh"), args...)
 	cmd.Args[0] = "sh"
 	cmd.Env = []string{"PATH=" + dir}
 	return cmd
-}
-
-// output runs a script in the applet sh and returns all it prints.
-func output(t testing.TB, dir, script string) string {
-	t.Helper()
-	out, err := shell(t, dir, script).CombinedOutput()
-	require.NoError(t, err, "sh -c %q: %s", script, out)
-	return string(out)
 }
 
 func TestScripts(t *testing.T) {
@@ -103,7 +96,8 @@ func TestAppletsPrintWhatBusyboxPrints(t *testing.T) {
 		"grep apple words", "grep -v apple words", "grep -c apple words", "grep -n fig words",
 		"grep -i PEAR words", "grep -E (pear|fig) words", `grep \(pear\|fig\) words`,
 		"grep -q nothing words", "grep a+ words", "grep -r apple sub", "grep [[:digit:]]0 words",
-		"basename /a/b.txt .txt", "basename /", "dirname /a/b", "dirname /a", "dirname a", "readlink link",
+		"basename /a/b.txt .txt", "basename /", "dirname /a/b", "dirname /a", "dirname a",
+		"readlink link",
 		"readlink -f link", "realpath sub", "stat -c %a:%s:%h:%F:%u:%g:%n words link sub",
 		"stat -c %i:%d:%t:%T words /dev/null", "find . -type f", "find . -name h*",
 		"find . -maxdepth 1 -type l", "ls", "ls -1 sub", "ls -a sub", "ls -d sub", "ls -i words",
@@ -114,8 +108,8 @@ func TestAppletsPrintWhatBusyboxPrints(t *testing.T) {
 	} {
 		t.Run(command, func(t *testing.T) {
 			words := strings.Fields(command)
-			ours, ourStatus := run(dir, append([]string{filepath.Join(bin, words[0])}, words[1:]...))
-			theirs, theirStatus := run(dir, append([]string{busybox}, words...))
+			ours, ourStatus := run(dir, filepath.Join(bin, words[0]), words[1:]...)
+			theirs, theirStatus := run(dir, busybox, words...)
 			assert.Equal(t, sorted(words[0], theirs), sorted(words[0], ours))
 			assert.Equal(t, theirStatus, ourStatus)
 		})
@@ -132,10 +126,10 @@ func sorted(applet, text string) string {
 }
 
 // run returns what a command writes to its standard output and its exit status.
-func run(dir string, args []string) (string, int) {
-	cmd := exec.Command(args[0], args[1:]...)
+func run(dir, program string, args ...string) (string, int) {
+	cmd := exec.Command(program, args...)
 	cmd.Dir = dir
-	cmd.Env = []string{"PATH=" + filepath.Dir(args[0]) + ":/bin", "HOME=/h", "PWD=" + dir}
+	cmd.Env = []string{"PATH=" + filepath.Dir(program) + ":/bin", "HOME=/h", "PWD=" + dir}
 	cmd.Stdin = strings.NewReader("hello world\n")
 	out, _ := cmd.Output() // The status is compared below.
 	return string(out), cmd.ProcessState.ExitCode()

@@ -82,34 +82,30 @@ func cp(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.eachPair(func(src, dst string) error {
-		info, err := os.Stat(src)
-		if o.has("a", "d") {
-			info, err = os.Lstat(src)
-		}
-		if err != nil {
-			return err
-		}
-		if info.IsDir() {
-			if !o.has("r", "R", "a") {
-				return pathError("copy", src, errors.New("is a directory: use -r"))
-			}
-			if inside(src, dst) {
-				return fmt.Errorf("copy %s to %s: it lies inside", src, dst)
-			}
-			return copyTree(src, dst, o.has("a", "p"))
-		}
-		if info.Mode().IsRegular() || !o.has("a", "d") {
-			if err := copyFile(src, dst, info); err != nil {
-				return err
-			}
-			if o.has("a", "p") {
-				return copyMeta(dst, info)
-			}
-			return nil
-		}
-		return copyTree(src, dst, o.has("a"))
-	})
+	return c.eachPair(func(src, dst string) error { return copyOne(o, src, dst) })
+}
+
+// copyOne copies one operand of cp.
+func copyOne(o options, src, dst string) error {
+	info, err := os.Stat(src)
+	if o.has("a", "d") {
+		info, err = os.Lstat(src)
+	}
+	if err != nil {
+		return err
+	}
+	switch {
+	case info.IsDir() && !o.has("r", "R", "a"):
+		return pathError("copy", src, errors.New("is a directory: use -r"))
+	case info.IsDir() && inside(src, dst):
+		return fmt.Errorf("copy %s to %s: it lies inside", src, dst)
+	case info.IsDir() || !info.Mode().IsRegular() && o.has("a", "d"):
+		return copyTree(src, dst, o.has("a", "p"))
+	}
+	if err := copyFile(src, dst, info); err != nil || !o.has("a", "p") {
+		return err
+	}
+	return copyMeta(dst, info)
 }
 
 // inside reports whether dst lies in src.
@@ -163,8 +159,9 @@ func copyNode(src, dst string, info fs.FileInfo) error {
 			return err
 		}
 		return os.Symlink(target, dst)
+	default:
+		return pathError("mknod", dst, unix.Mknod(dst, st.Mode, int(st.Rdev)))
 	}
-	return pathError("mknod", dst, unix.Mknod(dst, st.Mode, int(st.Rdev)))
 }
 
 // copyFile copies the content; a new file gets the mode of the old.

@@ -119,7 +119,8 @@ func touch(c *call) error {
 		err := unix.UtimesNanoAt(unix.AT_FDCWD, path, nil, 0)
 		if errors.Is(err, fs.ErrNotExist) && !o.has("c") {
 			var fd int
-			fd, err = unix.Open(path, unix.O_CREAT|unix.O_WRONLY|unix.O_CLOEXEC|unix.O_NOCTTY, 0o666)
+			flags := unix.O_CREAT | unix.O_WRONLY | unix.O_CLOEXEC | unix.O_NOCTTY
+			fd, err = unix.Open(path, flags, 0o666)
 			if err == nil {
 				err = unix.Close(fd)
 			}

@@ -51,40 +51,43 @@ func parseSearch(args []string) (search, error) {
 	for len(args) > 0 {
 		test := args[0]
 		args = args[1:]
-		if test == "-xdev" || test == "-mount" {
+		switch test {
+		case "-xdev", "-mount":
 			s.xdev = true
 			continue
-		}
-		if test == "-print" {
+		case "-print":
 			continue
 		}
 		if len(args) == 0 {
 			return s, misused("unknown option or missing value: %s", test)
 		}
-		value := args[0]
-		args = args[1:]
-		var err error
-		switch test {
-		case "-name":
-			s.name = value
-			_, err = filepath.Match(value, "")
-		case "-type":
-			s.kind = value
-			if len(value) != 1 || !strings.Contains("fdlcbps", value) {
-				err = misused("option -type: %q is none of f d l c b p s", value)
-			}
-		case "-mindepth":
-			s.min, err = strconv.Atoi(value)
-		case "-maxdepth":
-			s.max, err = strconv.Atoi(value)
-		default:
-			err = misused("unknown option %s", test)
-		}
-		if err != nil {
+		if err := s.add(test, args[0]); err != nil {
 			return s, err
 		}
+		args = args[1:]
 	}
 	return s, nil
+}
+
+// add adds one test that has a value.
+func (s *search) add(test, value string) (err error) {
+	switch test {
+	case "-name":
+		s.name = value
+		_, err = filepath.Match(value, "")
+	case "-type":
+		s.kind = value
+		if len(value) != 1 || !strings.Contains("fdlcbps", value) {
+			err = misused("option -type: %q is none of f d l c b p s", value)
+		}
+	case "-mindepth":
+		s.min, err = strconv.Atoi(value)
+	case "-maxdepth":
+		s.max, err = strconv.Atoi(value)
+	default:
+		err = misused("unknown option %s", test)
+	}
+	return err
 }
 
 // find prints path when it matches and descends into it.

@@ -256,11 +256,13 @@ func (c *call) ipRoute(verb string, args []string) error {
 	return nil
 }
 
+// wantRoute is the form of a route on the command line.
+const wantRoute = "want default|ADDRESS/BITS [via IP] [dev DEV]"
+
 // parseRoute parses `default|CIDR [via IP] [dev DEV]`.
 func parseRoute(args []string) (*netlink.Route, error) {
-	const want = "want default|ADDRESS/BITS [via IP] [dev DEV]"
 	if len(args)%2 == 0 {
-		return nil, misused(want)
+		return nil, misused(wantRoute)
 	}
 	route := &netlink.Route{}
 	if args[0] != "default" {
@@ -271,28 +273,33 @@ func parseRoute(args []string) (*netlink.Route, error) {
 		route.Dst = dst
 	}
 	for pair := range slices.Chunk(args[1:], 2) {
-		switch pair[0] {
-		case "via":
-			if route.Gw = net.ParseIP(pair[1]); route.Gw == nil {
-				return nil, misused("%q is not an address", pair[1])
-			}
-		case "dev":
-			link, err := netlink.LinkByName(pair[1])
-			if err != nil {
-				return nil, fmt.Errorf("link %s: %w", pair[1], err)
-			}
-			route.LinkIndex = link.Attrs().Index
-			if route.Gw == nil {
-				route.Scope = netlink.SCOPE_LINK
-			}
-		default:
-			return nil, misused(want)
+		if err := addHop(route, pair[0], pair[1]); err != nil {
+			return nil, err
 		}
 	}
-	if route.Gw != nil {
-		route.Scope = netlink.SCOPE_UNIVERSE
+	if route.Gw == nil && route.LinkIndex != 0 {
+		route.Scope = netlink.SCOPE_LINK
 	}
 	return route, nil
+}
+
+// addHop adds `via IP` or `dev DEV` to a route.
+func addHop(route *netlink.Route, word, value string) error {
+	switch word {
+	case "via":
+		if route.Gw = net.ParseIP(value); route.Gw == nil {
+			return misused("%q is not an address", value)
+		}
+	case "dev":
+		link, err := netlink.LinkByName(value)
+		if err != nil {
+			return fmt.Errorf("link %s: %w", value, err)
+		}
+		route.LinkIndex = link.Attrs().Index
+	default:
+		return misused(wantRoute)
+	}
+	return nil
 }
 
 // showRoutes prints the IPv4 routes of the main table:
@@ -305,29 +312,34 @@ func (c *call) showRoutes() error {
 		return fmt.Errorf("list routes: %w", err)
 	}
 	for _, r := range routes {
-		dst := "default"
-		if r.Dst != nil {
-			if ones, _ := r.Dst.Mask.Size(); ones > 0 {
-				dst = r.Dst.String()
-			}
-		}
-		c.printf("%s", dst)
-		if r.Gw != nil {
-			c.printf(" via %s", r.Gw)
-		}
-		if link, err := netlink.LinkByIndex(r.LinkIndex); err == nil {
-			c.printf(" dev %s", link.Attrs().Name)
-		}
-		if r.Protocol == unix.RTPROT_KERNEL {
-			c.printf(" proto kernel")
-		}
-		if r.Scope != netlink.SCOPE_UNIVERSE {
-			c.printf(" scope %s", r.Scope)
-		}
-		if r.Src != nil {
-			c.printf(" src %s", r.Src)
-		}
-		c.printf("\n")
+		c.printRoute(r)
 	}
 	return nil
+}
+
+// printRoute prints the line of a route.
+func (c *call) printRoute(r netlink.Route) {
+	dst := "default"
+	if r.Dst != nil {
+		if ones, _ := r.Dst.Mask.Size(); ones > 0 {
+			dst = r.Dst.String()
+		}
+	}
+	c.printf("%s", dst)
+	if r.Gw != nil {
+		c.printf(" via %s", r.Gw)
+	}
+	if link, err := netlink.LinkByIndex(r.LinkIndex); err == nil {
+		c.printf(" dev %s", link.Attrs().Name)
+	}
+	if r.Protocol == unix.RTPROT_KERNEL {
+		c.printf(" proto kernel")
+	}
+	if r.Scope != netlink.SCOPE_UNIVERSE {
+		c.printf(" scope %s", r.Scope)
+	}
+	if r.Src != nil {
+		c.printf(" src %s", r.Src)
+	}
+	c.printf("\n")
 }

@@ -98,7 +98,7 @@ const initialPIDNamespace = "pid:[4026531836]"
 // killMany signals the own process group, or all processes of the pid namespace when
 // that provably is not the machine's.
 func killMany(all, group bool, targets []string, sig syscall.Signal) error {
-	if all && group || len(targets) > 1 || len(targets) == 1 && targets[0] != "-1" && targets[0] != "0" {
+	if all && group || len(targets) > 0 && targets[0] != "-1" && targets[0] != "0" {
 		return misused("--all and --group stand alone")
 	}
 	if group {

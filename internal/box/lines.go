@@ -134,26 +134,32 @@ func cut(c *call) error {
 		return err
 	}
 	separator := o.get("d", "\t")
+	if o.has("c") {
+		separator = ""
+	}
 	return c.eachInput(func(_ string, r io.Reader) error {
 		return eachLine(r, func(line string) error {
-			if o.has("c") {
-				separator = ""
-			} else if !strings.Contains(line, separator) {
-				if !o.has("s") {
-					c.printf("%s\n", line)
-				}
-				return nil
+			switch {
+			case strings.Contains(line, separator):
+				c.printf("%s\n", chosenParts(line, separator, chosen))
+			case !o.has("s"):
+				c.printf("%s\n", line) // A line without fields is kept whole.
 			}
-			var kept []string
-			for i, part := range strings.Split(line, separator) {
-				if chosen(i + 1) {
-					kept = append(kept, part)
-				}
-			}
-			c.printf("%s\n", strings.Join(kept, separator))
 			return nil
 		})
 	})
+}
+
+// chosenParts returns the parts of a line whose numbers are chosen; an empty separator
+// makes every character a part.
+func chosenParts(line, separator string, chosen func(int) bool) string {
+	var kept []string
+	for i, part := range strings.Split(line, separator) {
+		if chosen(i + 1) {
+			kept = append(kept, part)
+		}
+	}
+	return strings.Join(kept, separator)
 }
 
 // parseRanges parses a list such as 1,3-5,7- and returns whether a number is in it.
@@ -208,22 +214,24 @@ func tr(c *call) error {
 	if err != nil {
 		return err
 	}
-	var last rune = -1
-	for _, ch := range string(text) {
-		i := slices.Index(from, ch)
-		if i >= 0 && o.has("d") {
-			continue
-		}
-		if i >= 0 {
+	c.translate(string(text), from, to, o)
+	return nil
+}
+
+// translate prints text with the characters of one set replaced, removed (-d) or, where
+// they repeat, squeezed to one (-s).
+func (c *call) translate(text string, from, to []rune, o options) {
+	last := rune(-1)
+	for _, ch := range text {
+		if i := slices.Index(from, ch); i >= 0 {
 			ch = to[min(i, len(to)-1)]
-			if o.has("s") && ch == last {
+			if o.has("d") || o.has("s") && ch == last {
 				continue
 			}
 		}
 		last = ch
-		c.out.WriteRune(ch)
+		c.printf("%c", ch)
 	}
-	return nil
 }
 
 // expandSet expands a set of tr: ranges a-z, classes [:upper:], escapes \n \t \\.

@@ -124,11 +124,13 @@ func (c *call) columns(names []string) {
 	perLine := max(1, width/widest)
 	rows := (len(names) + perLine - 1) / perLine
 	for row := range rows {
-		line := ""
 		for i := row; i < len(names); i += rows {
-			line += fmt.Sprintf("%-*s", widest, names[i])
+			if i+rows < len(names) {
+				c.printf("%-*s", widest, names[i])
+			} else {
+				c.printf("%s\n", names[i])
+			}
 		}
-		c.printf("%s\n", strings.TrimRight(line, " "))
 	}
 }
 
@@ -159,11 +161,16 @@ func (c *call) listLong(o options, dir string, names []string) {
 		}
 		rows = append(rows, []string{
 			inode, modeString(st.Mode),
-			strconv.FormatUint(uint64(st.Nlink), 10), owner("/etc/passwd", st.Uid, o),
+			links(st), owner("/etc/passwd", st.Uid, o),
 			owner("/etc/group", st.Gid, o), sizeOf(st, o), dateOf(info.ModTime()), name,
 		})
 	}
 	c.align(rows)
+}
+
+// links returns the number of names of a file.
+func links(st *syscall.Stat_t) string {
+	return strconv.FormatUint(uint64(st.Nlink), 10) //nolint:unconvert // Of 32 bits on arm64.
 }
 
 // align prints the rows of listLong: names to the left, numbers to the right.

@@ -31,8 +31,7 @@ func shellBuiltin(c *call) error {
 		return err
 	}
 	err = r.Run(context.Background(), file)
-	var code interp.ExitStatus
-	if errors.As(err, &code) {
+	if code, ok := errors.AsType[interp.ExitStatus](err); ok {
 		return status(code)
 	}
 	return err
@@ -158,7 +157,9 @@ func env(c *call) error {
 		os.Clearenv()
 	}
 	for _, name := range o["u"] {
-		os.Unsetenv(name)
+		if err := os.Unsetenv(name); err != nil {
+			return err
+		}
 	}
 	for len(c.args) > 0 && strings.Contains(c.args[0], "=") {
 		name, value, _ := strings.Cut(c.args[0], "=")
@@ -181,11 +182,11 @@ func env(c *call) error {
 func become(args []string) error {
 	path, err := which1(args[0])
 	if err != nil {
-		fmt.Fprintf(os.Stderr, "%s: %v\n", args[0], err)
+		tell(os.Stderr, "%s: %v\n", args[0], err)
 		return status(127)
 	}
 	err = syscall.Exec(path, args, os.Environ())
-	fmt.Fprintf(os.Stderr, "execve %s: %v\n", path, err)
+	tell(os.Stderr, "execve %s: %v\n", path, err)
 	return status(126)
 }
 

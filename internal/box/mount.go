@@ -264,16 +264,16 @@ func mountOf(path string, points []mountPoint) (mountPoint, error) {
 // printSpace prints one line of df; in the list of all, file systems without blocks,
 // such as proc, are left out.
 func (c *call) printSpace(o options, m mountPoint, listing bool) {
-	var fs unix.Statfs_t
-	if err := unix.Statfs(m.target, &fs); err != nil {
+	var space unix.Statfs_t
+	if err := unix.Statfs(m.target, &space); err != nil {
 		c.warn(pathError("statfs", m.target, err))
 		return
 	}
-	if listing && fs.Blocks == 0 && !o.has("a") {
+	if listing && space.Blocks == 0 && !o.has("a") {
 		return
 	}
-	block := uint64(fs.Frsize)
-	total, used, free := fs.Blocks*block, (fs.Blocks-fs.Bfree)*block, fs.Bavail*block
+	block := uint64(space.Frsize)
+	total, used, free := space.Blocks*block, (space.Blocks-space.Bfree)*block, space.Bavail*block
 	show := func(n uint64) string {
 		if o.has("h") {
 			return human(n)

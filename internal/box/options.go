@@ -104,7 +104,7 @@ func (p *parser) word(arg string) {
 
 // letters parses a cluster of short options, such as la or n5.
 func (p *parser) letters(cluster string) {
-	for i := 0; i < len(cluster); i++ {
+	for i := range len(cluster) {
 		letter := cluster[i : i+1]
 		at := strings.Index(p.spec, letter)
 		if at < 0 || letter == ":" {

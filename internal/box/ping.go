@@ -59,7 +59,7 @@ func ping(c *call) error {
 	if err := p.open(); err != nil {
 		return err
 	}
-	defer unix.Close(p.fd)
+	defer func() { _ = unix.Close(p.fd) }() // Nothing is buffered in it.
 
 	interrupted := make(chan os.Signal, 1)
 	signal.Notify(interrupted, syscall.SIGINT, syscall.SIGTERM)
@@ -104,32 +104,37 @@ func (p *pinger) open() error {
 func (p *pinger) loop(c *call, count int, every time.Duration) error {
 	for !p.stop.Load() && (count == 0 || p.sent < count) {
 		if p.sent > 0 {
-			for until := time.Now().Add(every); time.Now().Before(until) && !p.stop.Load(); {
-				time.Sleep(min(10*time.Millisecond, time.Until(until)))
-			}
+			p.pause(every)
 		}
-		seq := uint16(p.sent)
-		begin := time.Now()
-		if err := unix.Sendto(p.fd, p.request(seq), 0, &p.to); err != nil {
-			return fmt.Errorf("send to %s: %w", net.IP(p.to.Addr[:]), err)
-		}
-		p.sent++
-		reply, err := p.reply(seq, begin.Add(p.timeout))
-		if err != nil {
-			return err
-		}
-		if reply == nil {
-			continue
-		}
-		p.got++
-		ms := float64(time.Since(begin).Microseconds()) / 1000
-		err = c.say("%d bytes from %s: seq=%d ttl=%s time=%.3f ms", reply.bytes, reply.from,
-			seq, reply.ttl, ms)
-		if err != nil {
+		if err := p.once(c, uint16(p.sent)); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// pause waits, in short steps that let Ctrl-C through.
+func (p *pinger) pause(every time.Duration) {
+	for until := time.Now().Add(every); time.Now().Before(until) && !p.stop.Load(); {
+		time.Sleep(min(10*time.Millisecond, time.Until(until)))
+	}
+}
+
+// once sends one request and prints its reply, if there is one.
+func (p *pinger) once(c *call, seq uint16) error {
+	begin := time.Now()
+	if err := unix.Sendto(p.fd, p.request(seq), 0, &p.to); err != nil {
+		return fmt.Errorf("send to %s: %w", net.IP(p.to.Addr[:]), err)
+	}
+	p.sent++
+	reply, err := p.reply(seq, begin.Add(p.timeout))
+	if err != nil || reply == nil {
+		return err
+	}
+	p.got++
+	ms := float64(time.Since(begin).Microseconds()) / 1000
+	return c.say("%d bytes from %s: seq=%d ttl=%s time=%.3f ms", reply.bytes, reply.from,
+		seq, reply.ttl, ms)
 }
 
 // request returns an echo request (RFC 792): type 8, code 0, checksum, id, sequence
@@ -165,22 +170,15 @@ type echo struct {
 // reply waits for the reply to request seq; nil when the deadline passes.
 func (p *pinger) reply(seq uint16, deadline time.Time) (*echo, error) {
 	buf := make([]byte, 1500)
-	for {
-		left := time.Until(deadline)
-		if left <= 0 || p.stop.Load() {
-			return nil, nil
-		}
+	for !p.stop.Load() && time.Now().Before(deadline) {
 		// Short waits let Ctrl-C through.
-		left = max(min(left, 100*time.Millisecond), time.Millisecond)
+		wait := min(time.Until(deadline).Milliseconds()+1, 100)
 		ready := []unix.PollFd{{Fd: int32(p.fd), Events: unix.POLLIN}}
-		if n, err := unix.Poll(ready, int(left.Milliseconds())); n <= 0 {
-			if err != nil && !errors.Is(err, unix.EINTR) {
-				return nil, fmt.Errorf("poll: %w", err)
-			}
-			continue
+		if _, err := unix.Poll(ready, int(wait)); err != nil && !errors.Is(err, unix.EINTR) {
+			return nil, fmt.Errorf("poll: %w", err)
 		}
-		n, from, err := unix.Recvfrom(p.fd, buf, 0)
-		if errors.Is(err, unix.EINTR) {
+		n, from, err := unix.Recvfrom(p.fd, buf, unix.MSG_DONTWAIT)
+		if errors.Is(err, unix.EINTR) || errors.Is(err, unix.EAGAIN) {
 			continue
 		}
 		if err != nil {
@@ -190,6 +188,7 @@ func (p *pinger) reply(seq uint16, deadline time.Time) (*echo, error) {
 			return e, nil
 		}
 	}
+	return nil, nil
 }
 
 // match returns the echo when packet is the reply to our request seq. A raw socket

@@ -147,7 +147,8 @@ func probeSpin(c *call) error {
 	if err != nil || seconds < 0 || seconds > 3600 {
 		return misused("want a number of seconds up to 3600")
 	}
-	for end := time.Now().Add(time.Duration(seconds * float64(time.Second))); time.Now().Before(end); {
+	end := time.Now().Add(time.Duration(seconds * float64(time.Second)))
+	for time.Now().Before(end) {
 	}
 	return c.say("spun")
 }
@@ -155,29 +156,10 @@ func probeSpin(c *call) error {
 // probeFDs prints the inherited descriptors, `NUMBER -> TARGET`. What is marked
 // close-on-exec was opened after this program began, by it or by its runtime.
 func probeFDs(c *call) error {
-	dir, err := unix.Open("/proc/self/fd", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	numbers, err := openFDs()
 	if err != nil {
-		return pathError("open", "/proc/self/fd", err)
+		return err
 	}
-	defer unix.Close(dir)
-	var numbers []int
-	buf := make([]byte, 4096)
-	for {
-		n, err := unix.ReadDirent(dir, buf)
-		if err != nil {
-			return pathError("getdents", "/proc/self/fd", err)
-		}
-		if n == 0 {
-			break
-		}
-		_, _, names := unix.ParseDirent(buf[:n], -1, nil)
-		for _, name := range names {
-			if fd, err := strconv.Atoi(name); err == nil {
-				numbers = append(numbers, fd)
-			}
-		}
-	}
-	slices.Sort(numbers)
 	for _, fd := range numbers {
 		flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
 		if err != nil || flags&unix.FD_CLOEXEC != 0 {
@@ -190,6 +172,34 @@ func probeFDs(c *call) error {
 		c.printf("%d -> %s\n", fd, target)
 	}
 	return nil
+}
+
+// openFDs returns the numbers in /proc/self/fd, sorted. It uses plain system calls, as
+// package os opens more descriptors for its poller.
+func openFDs() ([]int, error) {
+	dir, err := unix.Open("/proc/self/fd", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, pathError("open", "/proc/self/fd", err)
+	}
+	defer func() { _ = unix.Close(dir) }() // It was only read.
+	var numbers []int
+	buf := make([]byte, 4096)
+	for {
+		n, err := unix.ReadDirent(dir, buf)
+		if err != nil {
+			return nil, pathError("getdents", "/proc/self/fd", err)
+		}
+		if n == 0 {
+			slices.Sort(numbers)
+			return numbers, nil
+		}
+		_, _, names := unix.ParseDirent(buf[:n], -1, nil)
+		for _, name := range names {
+			if fd, err := strconv.Atoi(name); err == nil {
+				numbers = append(numbers, fd)
+			}
+		}
+	}
 }
 
 // probeEscape tries the classic way out of chroot(2): with the working directory

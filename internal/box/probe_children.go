@@ -52,8 +52,7 @@ func probeOrphans(c *call) error {
 	defer read.Close()
 	parent := again("orphan-parent", strconv.Itoa(n))
 	parent.ExtraFiles = []*os.File{write}
-	err = parent.Run()
-	write.Close()
+	err = errors.Join(parent.Run(), write.Close())
 	if err != nil {
 		return fmt.Errorf("make orphans: %w", err)
 	}
@@ -243,7 +242,7 @@ func probeForkbomb(c *call) error {
 // child, so none can have been given to another process.
 func endCopies(pids []int) {
 	for _, pid := range pids {
-		syscall.RawSyscall(unix.SYS_KILL, uintptr(pid), uintptr(unix.SIGKILL), 0)
+		_, _, _ = syscall.RawSyscall(unix.SYS_KILL, uintptr(pid), uintptr(unix.SIGKILL), 0)
 	}
 	for _, pid := range pids {
 		for {
@@ -266,19 +265,20 @@ func sleepingCopy(seconds int) (pid int, errno syscall.Errno) {
 	parent := uintptr(syscall.Getpid())
 	all, old := ^uint64(0), uint64(0)
 	pause := unix.Timespec{Sec: int64(seconds)}
-	syscall.RawSyscall6(unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK,
+	_, _, _ = syscall.RawSyscall6(unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK,
 		uintptr(unsafe.Pointer(&all)), uintptr(unsafe.Pointer(&old)), 8, 0, 0)
 	r, _, errno := syscall.RawSyscall6(unix.SYS_CLONE, uintptr(unix.SIGCHLD), 0, 0, 0, 0, 0)
 	if errno == 0 && r == 0 {
-		syscall.RawSyscall6(unix.SYS_PRCTL, unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0, 0)
+		_, _, _ = syscall.RawSyscall(unix.SYS_PRCTL, unix.PR_SET_PDEATHSIG,
+			uintptr(unix.SIGKILL), 0)
 		if ppid, _, _ := syscall.RawSyscall(unix.SYS_GETPPID, 0, 0, 0); ppid == parent {
-			syscall.RawSyscall(unix.SYS_NANOSLEEP, uintptr(unsafe.Pointer(&pause)), 0, 0)
+			_, _, _ = syscall.RawSyscall(unix.SYS_NANOSLEEP, uintptr(unsafe.Pointer(&pause)), 0, 0)
 		}
 		for {
-			syscall.RawSyscall(unix.SYS_EXIT_GROUP, 0, 0, 0)
+			_, _, _ = syscall.RawSyscall(unix.SYS_EXIT_GROUP, 0, 0, 0)
 		}
 	}
-	syscall.RawSyscall6(unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK,
+	_, _, _ = syscall.RawSyscall6(unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK,
 		uintptr(unsafe.Pointer(&old)), 0, 8, 0, 0)
 	return int(r), errno
 }

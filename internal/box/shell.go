@@ -63,7 +63,7 @@ func sh(c *call) error {
 	case line.script != "":
 		file, err := os.Open(line.script)
 		if err != nil {
-			fmt.Fprintf(c.errOut, "sh: %v\n", err)
+			tell(c.errOut, "sh: %v\n", err)
 			return status(127)
 		}
 		defer file.Close()
@@ -212,14 +212,13 @@ func (s *shell) run(node syntax.Node) error {
 
 // syntaxError reports a script that does not parse.
 func (s *shell) syntaxError(err error) error {
-	fmt.Fprintf(os.Stderr, "sh: %v\n", err)
+	tell(os.Stderr, "sh: %v\n", err)
 	return status(2)
 }
 
 // leave turns the interpreter's last error into the applet's.
 func (s *shell) leave(err error) error {
-	var code interp.ExitStatus
-	if errors.As(err, &code) {
+	if code, ok := errors.AsType[interp.ExitStatus](err); ok {
 		return status(code)
 	}
 	return err

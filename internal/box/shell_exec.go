@@ -39,7 +39,7 @@ func (s *shell) exec(ctx context.Context, args []string) error {
 func (s *shell) external(ctx context.Context, hc interp.HandlerContext, args []string) error {
 	path, code, err := lookup(hc, args[0])
 	if err != nil {
-		fmt.Fprintf(hc.Stderr, "sh: %s: %v\n", args[0], err)
+		tell(hc.Stderr, "sh: %s: %v\n", args[0], err)
 		return interp.ExitStatus(code)
 	}
 	cmd := command(hc, path, args)
@@ -55,7 +55,7 @@ func (s *shell) external(ctx context.Context, hc interp.HandlerContext, args []s
 		end, err = s.children.run(cmd)
 	}
 	if err != nil {
-		fmt.Fprintf(hc.Stderr, "sh: %s: %v\n", args[0], cause(err))
+		tell(hc.Stderr, "sh: %s: %v\n", args[0], cause(err))
 		return interp.ExitStatus(126)
 	}
 	if background != nil {
@@ -89,10 +89,10 @@ func sayKilled(hc interp.HandlerContext, ws syscall.WaitStatus) {
 	switch ws.Signal() {
 	case syscall.SIGINT, syscall.SIGPIPE:
 	case syscall.SIGKILL:
-		fmt.Fprintln(hc.Stderr, "Killed")
+		tell(hc.Stderr, "Killed\n")
 	default:
 		text := ws.Signal().String()
-		fmt.Fprintln(hc.Stderr, strings.ToUpper(text[:1])+text[1:])
+		tell(hc.Stderr, "%s\n", strings.ToUpper(text[:1])+text[1:])
 	}
 }
 
@@ -143,8 +143,7 @@ func executable(path string) error {
 
 // cause returns the errno of an error, without the call and the path.
 func cause(err error) error {
-	var errno syscall.Errno
-	if errors.As(err, &errno) {
+	if errno, ok := errors.AsType[syscall.Errno](err); ok {
 		return errno
 	}
 	return err
@@ -176,7 +175,7 @@ func (s *shell) replace(hc interp.HandlerContext, args []string) error {
 		err = becomes(hc, path, args)
 		code = 126
 	}
-	fmt.Fprintf(hc.Stderr, "sh: exec: %s: %v\n", args[0], cause(err))
+	tell(hc.Stderr, "sh: exec: %s: %v\n", args[0], cause(err))
 	os.Exit(code)
 	return nil
 }

@@ -72,7 +72,7 @@ func (s *shell) builtin(ctx context.Context, hc interp.HandlerContext, name stri
 		err = s.trap(args[0], args[1:])
 	}
 	if err != nil {
-		fmt.Fprintf(hc.Stderr, "sh: %v\n", err)
+		tell(hc.Stderr, "sh: %v\n", err)
 		return interp.ExitStatus(1)
 	}
 	return nil
@@ -96,10 +96,9 @@ func (s *shell) startJob(ctx context.Context, hc interp.HandlerContext, n string
 		_ = interp.StdIO(null, hc.Stdout, hc.Stderr)(sub) // Cannot fail with a file.
 	}
 	go func() {
-		var code interp.ExitStatus
 		// The job outlives the line that started it, so Ctrl-C does not end it.
 		jctx := context.WithValue(context.WithoutCancel(ctx), jobKey{}, j)
-		if err := sub.Run(jctx, stmt); errors.As(err, &code) {
+		if code, ok := errors.AsType[interp.ExitStatus](sub.Run(jctx, stmt)); ok {
 			j.status = int(code)
 		}
 		close(j.done)
@@ -117,7 +116,7 @@ func (s *shell) startJob(ctx context.Context, hc interp.HandlerContext, n string
 		pid = strconv.FormatInt(n, 10)
 	}
 	if s.interactive {
-		fmt.Fprintf(hc.Stderr, "[%d] %s\n", j.number, pid)
+		tell(hc.Stderr, "[%d] %s\n", j.number, pid)
 	}
 	return hc.Builtin(ctx, []string{"eval", lastJob + "=" + pid})
 }
@@ -194,12 +193,11 @@ func (s *shell) await(ctx context.Context, hc interp.HandlerContext, j *job) err
 
 // foreground is `fg [%JOB]`: it waits for the last or the named job.
 func (s *shell) foreground(ctx context.Context, hc interp.HandlerContext, args []string) error {
-	for i := len(s.jobs) - 1; i >= 0; i-- {
-		j := s.jobs[i]
+	for _, j := range slices.Backward(s.jobs) {
 		if len(args) > 0 && s.job(args[0]) != j {
 			continue
 		}
-		fmt.Fprintln(hc.Stdout, j.text)
+		tell(hc.Stdout, "%s\n", j.text)
 		if err := s.await(ctx, hc, j); err != nil {
 			return err
 		}
@@ -208,7 +206,7 @@ func (s *shell) foreground(ctx context.Context, hc interp.HandlerContext, args [
 		}
 		return nil
 	}
-	fmt.Fprintln(hc.Stderr, "sh: fg: no such job")
+	tell(hc.Stderr, "sh: fg: no such job\n")
 	return interp.ExitStatus(1)
 }
 
@@ -218,9 +216,9 @@ func (s *shell) listJobs(out io.Writer) {
 	for _, j := range s.jobs {
 		select {
 		case <-j.done:
-			fmt.Fprintf(out, "[%d] done     %s\n", j.number, j.text)
+			tell(out, "[%d] done     %s\n", j.number, j.text)
 		default:
-			fmt.Fprintf(out, "[%d] running  %s\n", j.number, j.text)
+			tell(out, "[%d] running  %s\n", j.number, j.text)
 			running = append(running, j)
 		}
 	}
@@ -232,7 +230,7 @@ func umask(out io.Writer, args []string) error {
 	if len(args) == 0 {
 		mask := syscall.Umask(0)
 		syscall.Umask(mask)
-		fmt.Fprintf(out, "%04o\n", mask)
+		tell(out, "%04o\n", mask)
 		return nil
 	}
 	mask, err := strconv.ParseUint(args[0], 8, 12)

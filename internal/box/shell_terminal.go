@@ -34,7 +34,7 @@ func (s *shell) runTerminal(name string) error {
 	for {
 		source, rerr := editor.read(s)
 		if errors.Is(rerr, io.EOF) {
-			fmt.Fprintln(os.Stdout)
+			tell(os.Stdout, "\n")
 			return s.leave(err)
 		}
 		if rerr != nil {
@@ -76,7 +76,7 @@ func (s *shell) runLine(file *syntax.File, interrupts <-chan os.Signal) error {
 		err = s.runner.Run(ctx, stmt)
 		_ = os.Chdir(s.runner.Dir) // A directory that is gone is the shell's business.
 		if ctx.Err() != nil {
-			fmt.Fprintln(os.Stdout)
+			tell(os.Stdout, "\n")
 			return s.setStatus(130)
 		}
 		if s.runner.Exited() {

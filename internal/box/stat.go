@@ -123,7 +123,7 @@ func statField(letter byte, path string, st *syscall.Stat_t) (string, bool) {
 	case 'b':
 		return decimal(uint64(st.Blocks))
 	case 'h':
-		return decimal(uint64(st.Nlink))
+		return links(st), true
 	case 't':
 		return strconv.FormatUint(uint64(unix.Major(st.Rdev)), 16), true
 	case 'T':

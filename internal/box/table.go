@@ -2,10 +2,21 @@
 
 package box
 
+import "maps"
+
 // table returns all applets by name, each with its usage line.
 func table() map[string]applet {
+	all := map[string]applet{}
+	maps.Copy(all, shellGroup())
+	maps.Copy(all, fileGroup())
+	maps.Copy(all, textGroup())
+	maps.Copy(all, systemGroup())
+	return all
+}
+
+// shellGroup is the shell and what it has built in, as files for execve(2).
+func shellGroup() map[string]applet {
 	return map[string]applet{
-		// The shell and what it has built in, as files for execve(2).
 		"sh":     {sh, "[-eux] [-c COMMAND [NAME [ARG…]] | SCRIPT [ARG…]]"},
 		"echo":   {shellBuiltin, "[-neE] [WORD…]"},
 		"printf": {shellBuiltin, "FORMAT [ARG…]"},
@@ -14,8 +25,12 @@ func table() map[string]applet {
 		"[":      {shellBuiltin, "EXPRESSION ]"},
 		"true":   {truth, ""},
 		"false":  {untruth, ""},
+	}
+}
 
-		// Files.
+// fileGroup works on files.
+func fileGroup() map[string]applet {
+	return map[string]applet{
 		"chmod":    {chmod, "[-R] MODE FILE…"},
 		"chown":    {chown, "[-R] [USER][:GROUP] FILE…"},
 		"cp":       {cp, "[-raf] SOURCE… DEST"},
@@ -36,8 +51,12 @@ func table() map[string]applet {
 		"stat":     {stat, "[-L] [-c FORMAT] FILE…"},
 		"sync":     {syncAll, ""},
 		"touch":    {touch, "[-c] FILE…"},
+	}
+}
 
-		// Text.
+// textGroup works on text.
+func textGroup() map[string]applet {
+	return map[string]applet{
 		"basename":  {basename, "PATH [SUFFIX]"},
 		"cat":       {cat, "[FILE…]"},
 		"cut":       {cut, "-f LIST [-d C] [-s] | -c LIST [FILE…]"},
@@ -53,8 +72,12 @@ func table() map[string]applet {
 		"uniq":      {uniq, "[-cdu] [FILE]"},
 		"wc":        {wc, "[-lwcm] [FILE…]"},
 		"yes":       {yes, "[WORD…]"},
+	}
+}
 
-		// Processes and the kernel.
+// systemGroup works on processes, the kernel and the network; probe is the checks' agent.
+func systemGroup() map[string]applet {
+	return map[string]applet{
 		"chroot":   {chroot, "DIR [COMMAND [ARG…]]"},
 		"clear":    {clearScreen, ""},
 		"date":     {date, "[-u] [+FORMAT]"},
@@ -64,7 +87,8 @@ func table() map[string]applet {
 		"hostname": {hostname, "[NAME]"},
 		"id":       {id, "[-ugGn]"},
 		"kill":     {kill, "[-SIGNAL] PID… | [-SIGNAL] --all | [-SIGNAL] --group | -l"},
-		"mount":    {mountApplet, "[-t TYPE] [-o OPTIONS] [-r] [--bind|--rbind|--move|--make-…] [SOURCE] DIR"},
+		"mount": {mountApplet, "[-t TYPE] [-o OPTIONS] [-r] [--bind|--rbind|--move|--make-…] " +
+			"[SOURCE] DIR"},
 		"nproc":    {nproc, ""},
 		"printenv": {printenv, "[NAME…]"},
 		"ps":       {ps, "[-ef]"},
@@ -75,12 +99,9 @@ func table() map[string]applet {
 		"uname":    {uname, "[-asnrvmo]"},
 		"which":    {which, "NAME…"},
 		"whoami":   {whoami, ""},
-
-		// The network.
-		"ip":   {ip, "addr|link|route [show|set|add|del …]"},
-		"ping": {ping, "[-c N] [-W SECONDS] [-i SECONDS] HOST"},
-
-		// The checks' agent.
-		"probe": {probe, "hold|argv|exit|signal|pid|env|trap|orphans|zombie|forkbomb|spin|fds|escape-chroot|caps …"},
+		"ip":       {ip, "addr|link|route [show|set|add|del …]"},
+		"ping":     {ping, "[-c N] [-W SECONDS] [-i SECONDS] HOST"},
+		"probe": {probe, "hold|argv|exit|signal|pid|env|trap|orphans|zombie|forkbomb|spin|" +
+			"fds|escape-chroot|caps …"},
 	}
 }

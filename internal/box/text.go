@@ -6,7 +6,7 @@ import (
 	"bufio"
 	"bytes"
 	"crypto/sha256"
-	"fmt"
+	"errors"
 	"io"
 	"os"
 	"strconv"
@@ -95,7 +95,7 @@ func head(c *call) error {
 	return c.eachTitled(o, func(r io.Reader) error {
 		if inBytes {
 			_, err := io.CopyN(c.out, r, int64(n))
-			if err == io.EOF {
+			if errors.Is(err, io.EOF) {
 				return nil
 			}
 			return err
@@ -204,7 +204,7 @@ func sha256sum(c *call) error {
 		if _, err := io.Copy(sum, r); err != nil {
 			return err
 		}
-		fmt.Fprintf(c.out, "%x  %s\n", sum.Sum(nil), name)
+		c.printf("%x  %s\n", sum.Sum(nil), name)
 		return nil
 	})
 }

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"lab/internal/inspect"
 )
 
 // execChecks are those of 00-exec: the command is run as it was given.
@@ -23,6 +25,7 @@ func execChecks() []Check {
 		{"a command that is not there gives 127", notFound},
 		{"a command that cannot be executed gives 126", notExecutable},
 		{"signals reach the command", signalsReach},
+		{"the command ends when the program is killed", killedWithProgram},
 	}
 }
 
@@ -168,7 +171,7 @@ func signalsReach(ctx context.Context, s *Subject) error {
 		err := Until(ctx, 5*time.Second, func() (bool, error) { return h.Output() == want, nil })
 		if err != nil {
 			kernel := fmt.Sprintf("the command caught: %q", h.Output())
-			_ = h.Signal(unix.SIGKILL) // it may have ended already
+			h.kill()
 			return &Failure{
 				Command: h.Command, Expected: "a signal to the program reaches its command: " + sig.name,
 				Kernel:    kernel,
@@ -181,4 +184,38 @@ func signalsReach(ctx context.Context, s *Subject) error {
 		return err
 	}
 	return wantStatus(r, 0, "The command ended by itself after TERM; the program did not.")
+}
+
+// killedWithProgram ends the program as nobody can prepare for and looks whether
+// its command is still there.
+func killedWithProgram(ctx context.Context, s *Subject) error {
+	h, err := s.Hold(ctx, false)
+	if err != nil {
+		return err
+	}
+	started, err := inspect.StartTime(h.PID)
+	if err != nil {
+		return err
+	}
+	defer h.kill() // ends the agent in any case
+	if err := h.Signal(unix.SIGKILL); err != nil {
+		return err
+	}
+	<-h.ended
+	alive := true
+	_ = Until(ctx, 5*time.Second, func() (bool, error) { // alive tells how it went
+		st, err := inspect.ReadStatus(h.PID)
+		now, errStart := inspect.StartTime(h.PID)
+		alive = err == nil && errStart == nil && st.State != 'Z' && now == started
+		return !alive, nil
+	})
+	if !alive {
+		return nil
+	}
+	return &Failure{
+		Command: h.Command, Expected: "kill -KILL of the program ends its command too",
+		Kernel:    fmt.Sprintf("process %d still runs, its parent is another one now", h.PID),
+		Diagnosis: "Nobody told the command: prctl(2), PR_SET_PDEATHSIG, lets the kernel do it.",
+		Look:      fmt.Sprintf("ps -o pid,ppid,args %d", h.PID),
+	}
 }

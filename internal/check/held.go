@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -48,6 +49,9 @@ func (h *Held) find(ctx context.Context, token string) error {
 			}
 		default:
 		}
+		if err := h.hostProc(); err != nil {
+			return false, err
+		}
 		h.PID = agent(h.Program, token)
 		return h.PID != 0 && strings.Contains(h.out.String(), "ready"), nil
 	})
@@ -56,6 +60,23 @@ func (h *Held) find(ctx context.Context, token string) error {
 	}
 	h.Init, err = containerInit(h.PID)
 	return err
+}
+
+// hostProc tells whether the caller's /proc is the caller's still: a program that
+// mounts in its own mount namespace and not in a new one takes it away.
+func (h *Held) hostProc() error {
+	self, err := os.Readlink("/proc/self")
+	if err == nil && self == strconv.Itoa(os.Getpid()) {
+		return nil
+	}
+	return &Failure{
+		Command: h.Command, Expected: "the host's /proc stays what it was",
+		Kernel: fmt.Sprintf("on the host /proc/self is %q, not process %d: %v",
+			self, os.Getpid(), err),
+		Diagnosis: "The container's mounts were made on the host: the child was cloned without " +
+			"CLONE_NEWNS, or its mounts are shared with the host's.",
+		Look: "umount /proc, on the host, before anything else",
+	}
 }
 
 // agent returns the pid of the agent with this token among a process's
@@ -116,16 +137,23 @@ func (h *Held) Stop(ctx context.Context) (Result, error) {
 	return h.Wait(ctx)
 }
 
+// kill ends the program at once and, by its input, an agent that is left.
+func (h *Held) kill() {
+	_ = h.cmd.Process.Kill() // it may have ended already
+	<-h.ended
+	_ = h.stdin.Close() // it may be closed already
+}
+
 // Wait waits until the program ends.
 func (h *Held) Wait(ctx context.Context) (Result, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeLimit)
 	defer cancel()
+	defer h.stdin.Close()
 	select {
 	case <-h.ended:
 		return Result{h.Command, status(h.cmd), h.out.String(), h.errOut.String()}, nil
 	case <-ctx.Done():
-		_ = h.cmd.Process.Kill() // it may have ended just now
-		<-h.ended
+		h.kill()
 		return Result{}, &Failure{
 			Command: h.Command, Expected: "the program ends when its command has ended",
 			Kernel:    "it still runs",

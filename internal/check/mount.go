@@ -212,14 +212,35 @@ func devices(_ *Subject, h *Held) error {
 			Look:      fmt.Sprintf("ls -l /proc/%d/root/dev", h.PID),
 		}
 	}
-	for point, kind := range map[string]string{"/dev/pts": "devpts", "/dev/shm": "tmpfs"} {
-		if m, err := mountAt(h.PID, point); err != nil || m == nil || m.FSType != kind {
-			return errors.Join(err, &Failure{
-				Command: h.Command, Expected: "a " + kind + " on " + point,
-				Kernel:    fmt.Sprintf("/proc/%d/mountinfo says otherwise", h.PID),
-				Diagnosis: "Terminals and shared memory would be the host's, or missing.",
-				Look:      fmt.Sprintf("grep /dev /proc/%d/mountinfo", h.PID),
-			})
+	return ownDevMounts(h)
+}
+
+// ownDevMounts compares the file systems on and below /dev with the host's: a
+// bind mount of the host's would have the same device number.
+func ownDevMounts(h *Held) error {
+	for point, kind := range map[string]string{
+		"/dev": "tmpfs", "/dev/pts": "devpts", "/dev/shm": "tmpfs",
+	} {
+		own, errOwn := mountAt(h.PID, point)
+		host, errHost := mountAt(os.Getpid(), point)
+		if err := errors.Join(errOwn, errHost); err != nil {
+			return err
+		}
+		f := &Failure{
+			Command: h.Command, Expected: "a " + kind + " of the container's own on " + point,
+			Kernel:    fmt.Sprintf("/proc/%d/mountinfo has none", h.PID),
+			Diagnosis: "Devices, terminals and shared memory are the host's, or missing.",
+			Look:      fmt.Sprintf("grep ' %s ' /proc/%d/mountinfo /proc/self/mountinfo", point, h.PID),
+		}
+		switch {
+		case own == nil:
+			return f
+		case own.FSType != kind:
+			f.Kernel = fmt.Sprintf("it is a %s", own.FSType)
+			return f
+		case host != nil && own.Major == host.Major && own.Minor == host.Minor:
+			f.Kernel = fmt.Sprintf("it is %d:%d, as on the host", own.Major, own.Minor)
+			return f
 		}
 	}
 	return nil

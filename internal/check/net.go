@@ -14,23 +14,26 @@ import (
 	"strings"
 	"time"
 
-	"github.com/vishvananda/netlink"
-	"golang.org/x/sys/unix"
-
 	"lab/internal/inspect"
 	"lab/internal/journal"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 )
 
 // netChecks are those of 04-net.
 func netChecks() []Check {
 	return []Check{
-		{"the container has a network namespace of its own", ownNamespace("net", "CLONE_NEWNET", true)},
+		{
+			"the container has a network namespace of its own",
+			ownNamespace("net", "CLONE_NEWNET", true),
+		},
 		{"its loopback is up", held(loopbackUp)},
 		{"it has the address that was asked for and a default route", wired(addressAsAsked)},
 		{"without -ip it gets an address that is free", wired(freeAddresses)},
 		{"an address that a container has is not given again", wired(takenAddress)},
 		{"host and container reach each other", wired(hostAndContainer)},
-		{"two containers reach each other, also when one of three has left", wired(amongContainers)},
+		{"containers reach each other, also when one of three has left", wired(amongContainers)},
 		{"the last container leaves no link, rule or setting behind", wired(nothingLeft)},
 		{"the next container takes over what a killed one left", wired(takenOver)},
 	}
@@ -153,8 +156,9 @@ func loopbackUp(_ *Subject, h *Held) error {
 	}
 	return &Failure{
 		Command: h.Command, Expected: "lo is up", Kernel: st.String(),
-		Diagnosis: "A new network namespace has a loopback that is down: programs that talk to 127.0.0.1 fail.",
-		Look:      fmt.Sprintf("nsenter -t %d -n ip link", h.PID),
+		Diagnosis: "A new network namespace has a loopback that is down: " +
+			"programs that talk to 127.0.0.1 fail.",
+		Look: fmt.Sprintf("nsenter -t %d -n ip link", h.PID),
 	}
 }
 
@@ -231,15 +235,15 @@ func addressAsAsked(ctx context.Context, s *Subject) error {
 	case st.address() != want:
 		judged = &Failure{
 			Expected: "the address " + want.String(), Kernel: st.String(),
-			Diagnosis: "The container's end of the veth pair has not got the address: it has to be moved " +
-				"into the namespace first, for a link loses its addresses there.",
+			Diagnosis: "The container's end of the veth pair has not got the address: it has to " +
+				"be moved into the namespace first, for a link loses its addresses there.",
 			Command: h.Command, Look: fmt.Sprintf("nsenter -t %d -n ip addr", h.PID),
 		}
 	case !subnet.Contains(gateway):
 		judged = &Failure{
 			Expected: "a default route via an address of " + subnet.String(), Kernel: st.String(),
-			Diagnosis: "The subnet is all that the container reaches: the rest of the world needs a default " +
-				"route, and that the link is up before it.",
+			Diagnosis: "The subnet is all that the container reaches: the rest of the world " +
+				"needs a default route, and that the link is up before it.",
 			Command: h.Command, Look: fmt.Sprintf("nsenter -t %d -n ip route", h.PID),
 		}
 	}
@@ -261,9 +265,10 @@ func freeAddresses(ctx context.Context, s *Subject) error {
 	if !one.IsValid() || one == two || one.Masked() != two.Masked() {
 		judged = &Failure{
 			Command: a.Command, Expected: "two addresses of one subnet",
-			Kernel:    fmt.Sprintf("%s; %s", first, second),
-			Diagnosis: "Both were given the same, or one none: look which addresses are in use before one is chosen.",
-			Look:      fmt.Sprintf("nsenter -t %d -n ip addr; nsenter -t %d -n ip addr", a.PID, b.PID),
+			Kernel: fmt.Sprintf("%s; %s", first, second),
+			Diagnosis: "Both were given the same, or one none: look which addresses are in use " +
+				"before one is chosen.",
+			Look: fmt.Sprintf("nsenter -t %d -n ip addr; nsenter -t %d -n ip addr", a.PID, b.PID),
 		}
 	}
 	return errors.Join(judged, stopAll(ctx, a, b))
@@ -344,8 +349,8 @@ func reaches(ctx context.Context, h *Held, from int, to netip.Addr) error {
 	}
 	return &Failure{
 		Command: h.Command, Expected: fmt.Sprintf("%s answers %s", to, where), Kernel: last.Error(),
-		Diagnosis: "The packets do not get through: a link on the way is down, is no port of the bridge, " +
-			"or has no address.",
+		Diagnosis: "The packets do not get through: a link on the way is down, " +
+			"is no port of the bridge, or has no address.",
 		Look: look,
 	}
 }
@@ -363,7 +368,8 @@ func echo(to netip.Addr) error {
 		return fmt.Errorf("raw socket: %w", err)
 	}
 	defer unix.Close(fd)
-	if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Sec: 1}); err != nil {
+	err = unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Sec: 1})
+	if err != nil {
 		return fmt.Errorf("time limit of a raw socket: %w", err)
 	}
 	id := uint16(os.Getpid())
@@ -417,7 +423,8 @@ func nothingLeft(ctx context.Context, s *Subject) (err error) {
 		if err := errors.Join(err, stopAll(ctx, a, b)); err != nil {
 			return err
 		}
-		err = sameNetwork(ctx, a, before, "What the last container does not undo stays on the host for good.")
+		err = sameNetwork(ctx, a, before,
+			"What the last container does not undo stays on the host for good.")
 		if err != nil {
 			return fmt.Errorf("with ip_forward %s before: %w", value, err)
 		}
@@ -471,6 +478,6 @@ func takenOver(ctx context.Context, s *Subject) error {
 	if err := errors.Join(judged, stopAll(ctx, next)); err != nil {
 		return err
 	}
-	return sameNetwork(ctx, next, before, "The next run has to know a bridge that a killed one left, "+
-		"use it, and undo all of it at its end.")
+	return sameNetwork(ctx, next, before, "The next run has to know a bridge that a killed one "+
+		"left, use it, and undo all of it at its end.")
 }

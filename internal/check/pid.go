@@ -111,7 +111,7 @@ func termEnds(ctx context.Context, s *Subject) error {
 	select {
 	case <-h.ended:
 	case <-time.After(10 * time.Second): // one second is for people, a slow machine gets ten
-		_ = h.Signal(unix.SIGKILL)
+		h.kill()
 		return &Failure{
 			Command: h.Command, Expected: "kill -TERM ends the container",
 			Kernel: fmt.Sprintf("process %d still runs", h.PID),
@@ -153,6 +153,7 @@ func leavesNothing(ctx context.Context, s *Subject, end func(*Held) error) error
 	if err != nil {
 		return err
 	}
+	defer h.kill()
 	namespace, err := inspect.Namespace(h.PID, "pid")
 	if err != nil {
 		return err

@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"math/rand/v2"
 	"os"
@@ -118,7 +117,10 @@ func status(cmd *exec.Cmd) int {
 }
 
 // shellLine puts arguments into a line that a shell takes apart again.
-func shellLine(args []string) string {
+func shellLine(args []string) string { return strings.Join(ShellWords(args), " ") }
+
+// ShellWords quotes arguments for a shell where they need it.
+func ShellWords(args []string) []string {
 	var words []string
 	for _, a := range args {
 		if a == "" || strings.ContainsAny(a, " \t\n\"'\\$`!#&|;<>()*?[]{}~") {
@@ -126,19 +128,20 @@ func shellLine(args []string) string {
 		}
 		words = append(words, a)
 	}
-	return strings.Join(words, " ")
+	return words
 }
 
 // Held is a running container whose command is our agent, waiting.
 type Held struct {
-	Command string // what was run
-	Program int    // pid of the program itself
-	Init    int    // pid of the container's first process; the agent's if there is none
-	PID     int    // pid of the agent
+	Command string // what was run, for a shell
+	Args    []string
+	Program int // pid of the program itself
+	Init    int // pid of the container's first process; the agent's if there is none
+	PID     int // pid of the agent
 
 	cmd         *exec.Cmd
 	ended       chan struct{} // closed when the program has been waited for
-	stdin       io.WriteCloser
+	stdin       *os.File      // open until Stop or Wait: the agent lives that long
 	out, errOut *buffer
 }
 
@@ -157,15 +160,18 @@ func (s *Subject) HoldAfter(
 	command := []string{s.Probe(inside), "hold", token}
 	if prelude != "" {
 		shell := filepath.Join(filepath.Dir(command[0]), "sh")
-		command = []string{shell, "-c", prelude + "\nexec " + shellLine(command)}
+		end := "; "
+		if strings.HasSuffix(prelude, "&") {
+			end = " " // the sign ends a command, too
+		}
+		command = []string{shell, "-c", prelude + end + "exec " + shellLine(command)}
 	}
 	h, err := s.Start(ctx, flags, command...)
 	if err != nil {
 		return nil, err
 	}
 	if err := h.find(ctx, token); err != nil {
-		_ = h.cmd.Process.Kill() // it may have ended already
-		<-h.ended
+		h.kill()
 		return nil, err
 	}
 	return h, nil
@@ -175,14 +181,18 @@ func (s *Subject) HoldAfter(
 func (s *Subject) Start(ctx context.Context, flags []string, command ...string) (*Held, error) {
 	cmd := s.command(ctx, flags, command)
 	h := &Held{
-		Command: shellLine(cmd.Args), cmd: cmd, ended: make(chan struct{}),
+		Command: shellLine(cmd.Args), Args: cmd.Args, cmd: cmd, ended: make(chan struct{}),
 		out: &buffer{}, errOut: &buffer{},
 	}
 	cmd.Stdout, cmd.Stderr = h.out, h.errOut
-	var err error
-	if h.stdin, err = cmd.StdinPipe(); err != nil {
+	// Not StdinPipe: that one ends with the program, and with it would end an
+	// agent that the program leaves behind, which nobody would see then.
+	input, stdin, err := os.Pipe()
+	if err != nil {
 		return nil, err
 	}
+	defer input.Close()
+	cmd.Stdin, h.stdin = input, stdin
 	// A Pdeathsig goes by the thread that started the child, and a thread of
 	// Go may end at any time: this one stays until the child has been waited
 	// for.
@@ -199,7 +209,7 @@ func (s *Subject) Start(ctx context.Context, flags []string, command ...string) 
 		close(h.ended)
 	}()
 	if err := <-started; err != nil {
-		return nil, fmt.Errorf("start %s: %w", s.Program, err)
+		return nil, errors.Join(fmt.Errorf("start %s: %w", s.Program, err), stdin.Close())
 	}
 	h.Program = cmd.Process.Pid
 	return h, nil

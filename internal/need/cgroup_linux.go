@@ -63,32 +63,41 @@ func (h host) hierarchies() ([]Hierarchy, error) {
 	}
 
 	var found []Hierarchy
+	place := map[string]int{} // in found, by the list of controllers
 	for _, m := range mounts {
-		hierarchy := Hierarchy{Version: 1, Mount: m.Mountpoint, Root: m.Root}
-		key := v1Key(m.VFSOptions, own)
-		if m.FSType == "cgroup2" {
-			hierarchy.Version, key = 2, ""
+		key := ""
+		if m.FSType == "cgroup" {
+			key = v1Key(m.VFSOptions, own)
 		}
-		// A root of /.. is a mount made outside of this cgroup namespace: what
-		// it shows is not ours, and another mount usually covers it.
 		path, known := own[key]
-		here := func(f Hierarchy) bool { return f.Mount == m.Mountpoint }
-		mounted := slices.ContainsFunc(found, here)
-		if !known || mounted || strings.HasPrefix(m.Root, "/..") {
+		if !known {
 			continue
 		}
-		hierarchy.Own = path
-		hierarchy.Controllers = strings.Split(key, ",")
-		if hierarchy.Version == 2 {
+		hierarchy := Hierarchy{Version: 2, Mount: m.Mountpoint, Root: m.Root, Own: path}
+		if key != "" {
+			hierarchy.Version, hierarchy.Controllers = 1, strings.Split(key, ",")
+		} else {
 			hierarchy.Controllers = h.fields(filepath.Join(m.Mountpoint, "cgroup.controllers"))
 		}
-		found = append(found, hierarchy)
+		i, again := place[key]
+		switch {
+		case !again:
+			place[key] = len(found)
+			found = append(found, hierarchy)
+		case found[i].isOutside() && !hierarchy.isOutside():
+			found[i] = hierarchy
+		}
 	}
 	slices.SortStableFunc(found, func(a, b Hierarchy) int {
 		return cmp.Compare(a.Version, b.Version)
 	})
 	return found, nil
 }
+
+// isOutside reports a mount that was made outside of this cgroup namespace:
+// its root is /.. or above. It serves where there is no other, but the
+// process's own cgroup cannot be told from it.
+func (h Hierarchy) isOutside() bool { return strings.HasPrefix(h.Root, "/..") }
 
 // v1Key finds the hierarchy of a version 1 mount: the list of controllers in
 // /proc/self/cgroup of which each is an option of the super block. Other

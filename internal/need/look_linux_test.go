@@ -120,20 +120,28 @@ func TestOwnDir(t *testing.T) {
 	}
 }
 
-// A mount from outside of the cgroup namespace, and one that covers another,
-// are no hierarchies of their own.
+// Of several mounts of a hierarchy the first counts that was made in this
+// cgroup namespace; one from outside of it, if there is no other.
 func TestCoveredMounts(t *testing.T) {
 	h := machine(t, 0, map[string]string{
-		"/proc/self/mountinfo": `30 23 0:26 /../.. /sys/fs/cgroup rw - cgroup2 cgroup2 rw
-66 65 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw
-67 65 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw
+		"/proc/self/mountinfo": `29 23 0:25 /../.. /sys/fs/cgroup/memory rw - cgroup cg rw,memory
+30 23 0:26 /../.. /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw
+66 65 0:26 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw
+67 65 0:26 / /elsewhere rw - cgroup2 cgroup2 rw
 `,
-		"/proc/self/cgroup": "0::/tests\n",
+		"/proc/self/cgroup": "4:memory:/\n0::/tests\n",
 	})
 	got, err := h.hierarchies()
 	require.NoError(t, err)
-	want := Hierarchy{Version: 2, Mount: "/sys/fs/cgroup", Root: "/", Own: "/tests"}
-	assert.Equal(t, []Hierarchy{want}, got)
+	assert.Equal(t, []Hierarchy{
+		{
+			Version: 1, Mount: "/sys/fs/cgroup/memory", Root: "/../..", Own: "/",
+			Controllers: []string{"memory"},
+		},
+		{Version: 2, Mount: "/sys/fs/cgroup/unified", Root: "/", Own: "/tests"},
+	}, got)
+	_, ok := got[0].OwnDir()
+	assert.False(t, ok)
 }
 
 func TestBrokenFiles(t *testing.T) {

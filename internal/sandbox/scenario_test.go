@@ -74,6 +74,9 @@ func insideSandbox(t *testing.T) bool {
 	if sandbox.Active() {
 		return true
 	}
+	if os.Getenv(scenarioVariable) != "" {
+		t.Fatal("this should run in a sandbox")
+	}
 	possible(t)
 	cmd := outer(t, "tests")
 	cmd.Args = append(cmd.Args[:1], "-test.v", "-test.run=^"+t.Name()+"$")

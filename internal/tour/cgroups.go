@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"lab/internal/inspect"
-	"lab/internal/need"
 )
 
 // limit is the memory limit of the scene, in bytes.
@@ -23,7 +22,7 @@ func playCgroups(ctx context.Context, s *stage) error {
 	if err != nil {
 		return err
 	}
-	dir, version, err := memoryCgroup(s.held.PID)
+	dir, version, err := inspect.CgroupDir(s.held.PID, "memory")
 	if err != nil {
 		return err
 	}
@@ -42,7 +41,7 @@ func playCgroups(ctx context.Context, s *stage) error {
 	if kills != "1" {
 		fault = "the process that asked for 60 MiB was not killed"
 	}
-	s.show("killed for lack of memory", "", kills, "cat "+filepath.Join(dir, events), fault)
+	s.show("OOM kills", "", kills, "cat "+filepath.Join(dir, events), fault)
 	peak := "memory.max_usage_in_bytes"
 	if version == 2 {
 		peak = "memory.peak"
@@ -61,34 +60,6 @@ func playCgroups(ctx context.Context, s *stage) error {
 	name := map[int]string{1: "memory"}[version]
 	s.differs("memory cgroup", host[name], inside[name], fmt.Sprintf("cat /proc/%d/cgroup", s.held.PID))
 	return s.namespace("cgroup", true)
-}
-
-// memoryCgroup returns the directory of a process's memory cgroup and the
-// version of its hierarchy.
-func memoryCgroup(pid int) (dir string, version int, err error) {
-	paths, err := inspect.Cgroups(pid)
-	if err != nil {
-		return "", 0, err
-	}
-	hierarchies, err := need.Hierarchies()
-	if err != nil {
-		return "", 0, err
-	}
-	for _, h := range hierarchies {
-		if !h.Has("memory") {
-			continue
-		}
-		path := paths["memory"]
-		if h.Version == 2 {
-			path = paths[""]
-		}
-		below, found := strings.CutPrefix(path, strings.TrimSuffix(h.Root, "/"))
-		if !found {
-			return "", 0, fmt.Errorf("the cgroup %s is not below %s", path, h.Root)
-		}
-		return filepath.Join(h.Mount, below), h.Version, nil
-	}
-	return "", 0, fmt.Errorf("no hierarchy has the memory controller")
 }
 
 // fileText returns the text of a cgroup file, empty if there is none.

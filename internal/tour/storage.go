@@ -50,7 +50,7 @@ func playUnionfs(ctx context.Context, s *stage) error {
 	if string(after) != string(before) {
 		fault = "the lower layer was changed"
 	}
-	s.show("bytes in the lower /etc/motd", fmt.Sprint(len(before)), fmt.Sprint(len(after)),
+	s.show("bytes in lower motd", fmt.Sprint(len(before)), fmt.Sprint(len(after)),
 		"wc -c "+motd, fault)
 	s.differs("bytes in /etc/motd", fmt.Sprint(len(after)), fmt.Sprint(len(inside)),
 		fmt.Sprintf("wc -c /proc/%d/root/etc/motd", s.held.PID))

@@ -34,7 +34,7 @@ type Value struct {
 // Scene is one step, shown.
 type Scene struct {
 	Step    string        `json:"step"`
-	Command string        `json:"command"` // what was run
+	Command []string      `json:"command"` // what was run, quoted for a shell
 	PID     int           `json:"pid"`     // the container's process, on the host
 	Start   time.Duration `json:"start"`   // from the program's start to its command's first line
 	Values  []Value       `json:"values"`
@@ -143,7 +143,7 @@ func (s *stage) hold(ctx context.Context, inside bool, prelude string, flags ...
 	}
 	s.held = held
 	s.scene.Start = time.Since(began)
-	s.scene.Command = held.Command
+	s.scene.Command = check.ShellWords(held.Args)
 	s.scene.PID = held.PID
 	return nil
 }

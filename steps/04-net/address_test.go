@@ -13,18 +13,34 @@ func TestChooseAddress(t *testing.T) {
 		name, asked, subnet, want, err string
 		links                          []string
 	}{
-		{"the first is the bridge's", "", "10.44.0.0/24",
-			"10.44.0.2/24", "", nil},
-		{"the lowest that is free", "", "10.44.0.0/24",
-			"10.44.0.3/24", "", []string{"lab0-2", "lab0-4"}},
-		{"the one that was asked for", "10.44.0.9/24", "10.44.0.0/24",
-			"10.44.0.9/24", "", []string{"lab0-2"}},
-		{"not one that is taken", "10.44.0.9/24", "10.44.0.0/24",
-			"", "-ip 10.44.0.9/24: taken by lab0-9", []string{"lab0-9"}},
-		{"over the end of a byte", "", "10.45.1.252/22",
-			"10.45.0.2/22", "", nil},
-		{"the last one is for broadcasts", "", "10.45.1.4/30",
-			"", "10.45.1.4/30: no address is free", []string{"lab0-2"}},
+		{
+			"the first is the bridge's", "", "10.44.0.0/24",
+			"10.44.0.2/24", "", nil,
+		},
+		{
+			"the lowest that is free", "", "10.44.0.0/24",
+			"10.44.0.3/24", "",
+			[]string{"lab0-2", "lab0-4"},
+		},
+		{
+			"the one that was asked for", "10.44.0.9/24", "10.44.0.0/24",
+			"10.44.0.9/24", "",
+			[]string{"lab0-2"},
+		},
+		{
+			"not one that is taken", "10.44.0.9/24", "10.44.0.0/24",
+			"", "-ip 10.44.0.9/24: taken by lab0-9",
+			[]string{"lab0-9"},
+		},
+		{
+			"over the end of a byte", "", "10.45.1.252/22",
+			"10.45.0.2/22", "", nil,
+		},
+		{
+			"the last one is for broadcasts", "", "10.45.1.4/30",
+			"", "10.45.1.4/30: no address is free",
+			[]string{"lab0-2"},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

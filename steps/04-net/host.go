@@ -17,7 +17,8 @@ const settings = "ip_forward conf/all/accept_redirects"
 // until the returned file is closed: what the bridge has as ports tells who is
 // there, and must not change between looking and acting. The network namespace
 // is a file as well, and locking that one leaves nothing behind.
-// flock /proc/self/ns/net COMMAND
+//
+//	flock /proc/self/ns/net COMMAND
 func lockHost() (*os.File, error) {
 	f, err := os.Open("/proc/self/ns/net")
 	if err != nil {
@@ -35,7 +36,7 @@ func lockHost() (*os.File, error) {
 //	ip_forward=0 conf/all/accept_redirects=1
 func readSettings() string {
 	var words []string
-	for _, name := range strings.Fields(settings) {
+	for name := range strings.FieldsSeq(settings) {
 		value, err := os.ReadFile("/proc/sys/net/ipv4/" + name)
 		if err == nil { // what cannot be read will not be written
 			words = append(words, name+"="+strings.TrimSpace(string(value)))
@@ -47,7 +48,7 @@ func readSettings() string {
 // writeSettings makes the host's settings those in the text, which is one of
 // readSettings. Those that are so already are not written.
 func writeSettings(text string) error {
-	for _, word := range strings.Fields(text) {
+	for word := range strings.FieldsSeq(text) {
 		if strings.Contains(" "+readSettings()+" ", " "+word+" ") {
 			continue
 		}

@@ -12,7 +12,8 @@ import (
 )
 
 // bringUp switches a link of this network namespace on.
-// ip link set NAME up
+//
+//	ip link set NAME up
 func bringUp(name string) error {
 	link, err := netlink.LinkByName(name)
 	if err == nil {
@@ -41,7 +42,8 @@ func awaitUp(name string) error {
 }
 
 // addAddress gives a link an address and, with it, the route to its subnet.
-// ip address add 10.44.0.2/24 dev NAME
+//
+//	ip address add 10.44.0.2/24 dev NAME
 func addAddress(link netlink.Link, p netip.Prefix) error {
 	err := netlink.AddrAdd(link, &netlink.Addr{IPNet: &net.IPNet{
 		IP: p.Addr().AsSlice(), Mask: mask(p),
@@ -53,7 +55,8 @@ func addAddress(link netlink.Link, p netip.Prefix) error {
 }
 
 // addressesOf lists the IPv4 addresses of a link, or of all if it is nil.
-// ip -4 address show
+//
+//	ip -4 address show
 func addressesOf(link netlink.Link) ([]netip.Prefix, error) {
 	all, err := dump(func() ([]netlink.Addr, error) {
 		return netlink.AddrList(link, netlink.FAMILY_V4)
@@ -70,7 +73,8 @@ func addressesOf(link netlink.Link) ([]netip.Prefix, error) {
 
 // routes lists where the packets of this network namespace go, but for the
 // default route, which goes wherever no other does.
-// ip -4 route show
+//
+//	ip -4 route show
 func routes() ([]netip.Prefix, error) {
 	all, err := dump(func() ([]netlink.Route, error) {
 		return netlink.RouteList(nil, netlink.FAMILY_V4)
@@ -88,7 +92,8 @@ func routes() ([]netip.Prefix, error) {
 }
 
 // linkNames lists the links of this network namespace by name.
-// ip link show
+//
+//	ip link show
 func linkNames() (map[string]bool, error) {
 	links, err := dump(netlink.LinkList)
 	if err != nil {

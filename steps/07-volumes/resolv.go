@@ -33,6 +33,7 @@ func nameservers() string {
 //	nameserver 192.0.2.53
 //	search example.org
 func reachable(text string) (kept string, ok bool) {
+	var lines []string
 	for line := range strings.Lines(text) {
 		words := strings.Fields(line)
 		if len(words) > 1 && words[0] == "nameserver" {
@@ -42,9 +43,9 @@ func reachable(text string) (kept string, ok bool) {
 			}
 			ok = true
 		}
-		kept += line
+		lines = append(lines, line)
 	}
-	return kept, ok
+	return strings.Join(lines, ""), ok
 }
 
 // useNameservers puts the host's name servers over the container's own file,
@@ -59,7 +60,7 @@ func useNameservers(c *container) error {
 			return nil // it is a volume, by the user's wish
 		}
 	}
-	if _, err := os.Stat(target); c.Net.Resolv == "" || err != nil {
+	if c.Net.Resolv == "" || !exists(target) {
 		return nil
 	}
 	// The file has to be somewhere, but neither on the host nor in the root:
@@ -86,4 +87,10 @@ func useNameservers(c *container) error {
 		return fmt.Errorf("umount %s: %w", scratch, err)
 	}
 	return nil
+}
+
+// exists reports whether there is something of this name, of whatever kind.
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }

@@ -15,7 +15,8 @@ import (
 // the host. A packet has to be accepted by every chain of the forward hook, so
 // no rule in our table could help it: each chain that drops by default gets
 // two rules at its top, marked by a comment.
-// nft insert rule ip filter FORWARD iifname lab0 accept comment lab0
+//
+//	nft insert rule ip filter FORWARD iifname lab0 accept comment lab0
 func openForward(rules *nftables.Conn, chains []*nftables.Chain) error {
 	for _, chain := range chains {
 		if !judgesForwarded(chain) || chain.Policy == nil ||
@@ -66,7 +67,8 @@ func closeForward(rules *nftables.Conn, chains []*nftables.Chain) error {
 }
 
 // listChains lists the chains of the host's nftables.
-// nft list chains
+//
+//	nft list chains
 func listChains(rules *nftables.Conn) ([]*nftables.Chain, error) {
 	chains, err := rules.ListChains()
 	if errors.Is(err, unix.EPROTONOSUPPORT) ||

@@ -1,0 +1,133 @@
+//go:build linux
+
+package mutation
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"runtime"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"lab/internal/check"
+)
+
+// variable carries the orders to the process that judges.
+const variable = "LAB_MUTATION"
+
+// orders say what to judge.
+type orders struct {
+	Step     string
+	Program  string
+	Root     string
+	Shared   bool
+	Exercise bool // by the checks of the exercises, not of the step
+	Seed     uint64
+}
+
+// verdict is the first check that failed, if any did.
+type verdict struct {
+	Check   string
+	Failure *check.Failure
+	Error   string // a check that could not be asked
+}
+
+// ask lets a process in namespaces of its own judge a program.
+func ask(t *testing.T, o orders) verdict {
+	t.Helper()
+	o.Seed = rand.Uint64()
+	t.Logf("seed %d", o.Seed)
+	text, err := json.Marshal(o)
+	require.NoError(t, err)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "/proc/self/exe")
+	cmd.Env = append(os.Environ(), variable+"="+string(text))
+	cmd.Stderr = os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Pdeathsig: unix.SIGKILL,
+		Cloneflags: unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWUTS |
+			unix.CLONE_NEWIPC | unix.CLONE_NEWNET,
+	}
+	runtime.LockOSThread() // a Pdeathsig goes by the thread that started the child
+	defer runtime.UnlockOSThread()
+	out, err := cmd.Output()
+	require.NoError(t, err, string(out))
+	var v verdict
+	require.NoError(t, json.Unmarshal(out, &v), string(out))
+	require.Empty(t, v.Error, v.Check)
+	return v
+}
+
+// judge is the process that ask starts, PID 1 of its namespaces. It prints a
+// verdict. What it leaves ends with it.
+func judge(text string) int {
+	var o orders
+	var found verdict
+	err := json.Unmarshal([]byte(text), &o)
+	if err == nil {
+		err = errors.Join(os.Unsetenv(variable), furnish(o.Shared))
+	}
+	if err != nil {
+		found.Error = err.Error()
+	} else {
+		found = firstFailure(o)
+	}
+	if err := json.NewEncoder(os.Stdout).Encode(found); err != nil {
+		fmt.Fprintln(os.Stderr, "judge:", err)
+		return 1
+	}
+	return 0
+}
+
+// furnish makes the mounts what the test wants and the /proc that of this PID
+// namespace.
+func furnish(shared bool) error {
+	// The copy of the mounts may be a peer of the one it was made from.
+	// mount --make-rprivate /
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+		return fmt.Errorf("make the mounts private: %w", err)
+	}
+	if err := unix.Mount("proc", "/proc", "proc", 0, ""); err != nil {
+		return fmt.Errorf("mount /proc: %w", err)
+	}
+	if !shared {
+		return nil
+	}
+	// mount --make-rshared /
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_SHARED, ""); err != nil {
+		return fmt.Errorf("make the mounts shared: %w", err)
+	}
+	return nil
+}
+
+// firstFailure asks one check after another until one fails.
+func firstFailure(o orders) verdict {
+	s := &check.Subject{
+		Step: o.Step, Program: o.Program, Root: o.Root,
+		Rand: rand.New(rand.NewPCG(o.Seed, o.Seed)),
+	}
+	checks := check.Of(o.Step)
+	if o.Exercise {
+		checks = check.Exercise(o.Step)
+	}
+	for _, c := range checks {
+		err := c.Run(context.Background(), s)
+		if failure, failed := errors.AsType[*check.Failure](err); failed {
+			return verdict{Check: c.Name, Failure: failure}
+		}
+		if _, skipped := check.Skipped(err); err != nil && !skipped {
+			return verdict{Check: c.Name, Error: err.Error()}
+		}
+	}
+	return verdict{}
+}
