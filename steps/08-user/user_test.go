@@ -16,6 +16,7 @@ import (
 	"lab/internal/check"
 	"lab/internal/check/checktest"
 	"lab/internal/inspect"
+	"lab/internal/lesson/lessontest"
 	"lab/internal/need"
 	"lab/internal/sandbox"
 )
@@ -25,6 +26,9 @@ func TestMain(m *testing.M) { os.Exit(sandbox.Run(m)) }
 
 // TestChecks judges the program from outside, by kernel state.
 func TestChecks(t *testing.T) { checktest.Run(t, program) }
+
+// TestLesson types what the README says and compares.
+func TestLesson(t *testing.T) { lessontest.Run(t, program) }
 
 // TestChecksWithUser judges the same container, made with a user namespace by
 // whoever runs the tests.
