@@ -120,16 +120,18 @@ func mapsOf(t *testing.T, s *check.Subject) []inspect.Mapping {
 }
 
 // TestRootOwnsLentRoot has the container's root write to a root file system of
-// the host's root that nobody else can get to.
+// the host's root that nobody else can get to. It has none of root's groups.
 func TestRootOwnsLentRoot(t *testing.T) {
 	need.RealRoot(t)
 	need.Sandbox(t)
 	s := checktest.Subject(t, program)
 	require.NoError(t, os.Chmod(filepath.Dir(s.Root), 0o700))
+	s.Credential = &syscall.Credential{Groups: []uint32{0, 4}}
 	r, err := s.Run(t.Context(), "", []string{"-user", "-rootfs", s.Root},
-		"/bin/sh", "-c", "echo mine > /made && stat -c %u /made")
+		"/bin/sh", "-c", "echo mine > /made && stat -c %u /made; "+
+			"grep Groups /proc/self/status")
 	require.NoError(t, err)
-	assert.Equal(t, "0\n", r.Stdout, r.Stderr)
+	assert.Equal(t, "0\nGroups:\t \n", r.Stdout, r.Stderr)
 	var st unix.Stat_t
 	require.NoError(t, unix.Stat(filepath.Join(s.Root, "made"), &st))
 	assert.Zero(t, st.Uid, "on the disk")
