@@ -80,7 +80,10 @@ func Of(step string) []Check {
 func Exercise(step string) []Check {
 	return map[string][]Check{
 		"02-pid": {
-			{"the container has an IPC namespace of its own", ownNamespace("ipc", "CLONE_NEWIPC", false)},
+			{
+				"the container has an IPC namespace of its own",
+				ownNamespace("ipc", "CLONE_NEWIPC", false),
+			},
 		},
 	}[step]
 }

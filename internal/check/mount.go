@@ -103,7 +103,7 @@ func noPeers(_ *Subject, h *Held) error {
 }
 
 // oldRootGone looks for the host's root among the container's mounts.
-func oldRootGone(s *Subject, h *Held) error {
+func oldRootGone(_ *Subject, h *Held) error {
 	inside, err := inspect.Mounts(h.PID)
 	if err != nil {
 		return err
@@ -236,7 +236,7 @@ func ownDevMounts(h *Held) error {
 		case own == nil:
 			return f
 		case own.FSType != kind:
-			f.Kernel = fmt.Sprintf("it is a %s", own.FSType)
+			f.Kernel = "it is a " + own.FSType
 			return f
 		case host != nil && own.Major == host.Major && own.Minor == host.Minor:
 			f.Kernel = fmt.Sprintf("it is %d:%d, as on the host", own.Major, own.Minor)

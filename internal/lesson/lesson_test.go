@@ -25,7 +25,8 @@ func text(try string) string {
 
 func TestParse(t *testing.T) {
 	l, err := lesson.Parse(text("Look:\n```console\n$ one\nout\n# two \\\n  more\n```\n" +
-		"```\n## no heading\n$ no command\n```\n1. Do\n\n   ```console\n   $ three &\n     out\n   ```\n"))
+		"```\n## no heading\n$ no command\n```\n" +
+		"1. Do\n\n   ```console\n   $ three &\n     out\n   ```\n"))
 	require.NoError(t, err)
 	assert.Equal(t, "A title", l.Title)
 	require.Len(t, l.Sections, 6)
@@ -54,7 +55,10 @@ func TestParseRefuses(t *testing.T) {
 		{"a heading too many", text("## More\n"), lesson.ErrHeadings},
 		{"headings in another order", strings.NewReplacer("The idea", "The code",
 			"The code", "The idea").Replace(text("")), lesson.ErrHeadings},
-		{"a block before the first section", "# A title\n```console\n$ a\n```\n", lesson.ErrHeadings},
+		{
+			"a block before the first section", "# A title\n```console\n$ a\n```\n",
+			lesson.ErrHeadings,
+		},
 		{"a block without an end", text("```console\n$ one\n"), lesson.ErrFence},
 		{"a block without a command", text("```console\n```\n"), lesson.ErrConsole},
 		{"output without a command", text("```console\nout\n$ one\n```\n"), lesson.ErrConsole},

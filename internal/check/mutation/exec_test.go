@@ -8,13 +8,17 @@ func execMutations() []mutation {
 	return []mutation{
 		{name: "arguments are joined and split again", edits: []edit{
 			{"main.go", "\t\"runtime\"\n", "\t\"runtime\"\n\t\"strings\"\n"},
-			{"main.go", "os.StartProcess(path, c.Command,",
-				`os.StartProcess(path, strings.Fields(strings.Join(c.Command, " ")),`},
+			{
+				"main.go", "os.StartProcess(path, c.Command,",
+				`os.StartProcess(path, strings.Fields(strings.Join(c.Command, " ")),`,
+			},
 		}},
 		{name: "arguments go through a shell", edits: []edit{
 			{"main.go", "\t\"runtime\"\n", "\t\"runtime\"\n\t\"strings\"\n"},
-			{"main.go", "os.StartProcess(path, c.Command,",
-				`os.StartProcess("/bin/sh", []string{"sh", "-c", strings.Join(c.Command, " ")},`},
+			{
+				"main.go", "os.StartProcess(path, c.Command,",
+				`os.StartProcess("/bin/sh", []string{"sh", "-c", strings.Join(c.Command, " ")},`,
+			},
 		}},
 		{name: "the flags of the command are taken for ours", edits: []edit{
 			{"main.go", "c.Command = flags.Args()", "c.Command = withoutFlags(flags.Args())"},
@@ -29,18 +33,18 @@ func execMutations() []mutation {
 			{"main.go", files, "Files: []*os.File{os.Stdin, os.Stdout, os.Stdout},"},
 		}},
 		{name: "every failure is exit status 1", edits: []edit{
-			{"main.go", "return status.ExitStatus()", "return min(1, status.ExitStatus())"},
+			{"signals.go", "return status.ExitStatus()", "return min(1, status.ExitStatus())"},
 		}},
 		{name: "success whatever happens", edits: []edit{
-			{"main.go", "return status.ExitStatus()", "return 0"},
+			{"signals.go", "return status.ExitStatus()", "return 0"},
 		}},
 		{name: "a signal is exit status 1", edits: []edit{
-			{"main.go", "return 128 + int(status.Signal())", "return 1"},
+			{"signals.go", "return 128 + int(status.Signal())", "return 1"},
 		}},
 		{name: "not found is 125", edits: []edit{{"errors.go", "return 127", "return 125"}}},
 		{name: "not executable is 127", edits: []edit{{"errors.go", "return 126", "return 127"}}},
 		{name: "signals are caught and dropped", edits: []edit{
-			{"main.go", "go forward(c.signals, c.child)\n", ""},
+			{"signals.go", "go forward(c.signals, c.child)\n", ""},
 		}},
 		{name: "signals are not caught", edits: []edit{
 			{"main.go", "c.signals = listen()", "c.signals = nil"},

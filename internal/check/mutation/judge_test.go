@@ -100,6 +100,9 @@ func furnish(shared bool) error {
 	if err := unix.Mount("proc", "/proc", "proc", 0, ""); err != nil {
 		return fmt.Errorf("mount /proc: %w", err)
 	}
+	if err := exec.Command("ip", "link", "set", "lo", "up").Run(); err != nil {
+		return fmt.Errorf("set lo up: %w", err)
+	}
 	if !shared {
 		return nil
 	}

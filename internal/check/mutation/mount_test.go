@@ -7,11 +7,12 @@ func mountMutations() []mutation {
 	private := "if err := mount.MakeRPrivate(\"/\"); err != nil {\n\t\treturn err\n\t}"
 	unmount := "if err := unix.Unmount(\".\", unix.MNT_DETACH); err != nil {\n" +
 		"\t\treturn fmt.Errorf(\"umount the old root: %w\", err)\n\t}"
-	newProc := `return mount.Mount("proc", target, "proc", "nosuid,nodev,noexec")`
 	return []mutation{
 		{name: "no CLONE_NEWNS", edits: []edit{
-			{"main.go", "unix.CLONE_NEWUTS | unix.CLONE_NEWPID |\n\t\t\t\tunix.CLONE_NEWNS,",
-				"unix.CLONE_NEWUTS | unix.CLONE_NEWPID,"},
+			{
+				"main.go", "unix.CLONE_NEWUTS | unix.CLONE_NEWPID |\n\t\t\t\tunix.CLONE_NEWNS,",
+				"unix.CLONE_NEWUTS | unix.CLONE_NEWPID,",
+			},
 		}},
 		{name: "mounts stay shared", shared: true, edits: []edit{{"mount.go", private, ""}}},
 		{name: "only the root is made private", shared: true, edits: []edit{
@@ -34,16 +35,27 @@ func mountMutations() []mutation {
 			{"mount.go", `return mount.Mount(root, root, "", "rbind")`, "return nil"},
 		}},
 		{name: "the root is bound on the host", edits: []edit{
-			{"mount.go", "not a directory\", c.Rootfs)\n\t}\n\treturn nil",
-				"not a directory\", c.Rootfs)\n\t}\n\treturn mountRoot(c.Rootfs)"},
+			{
+				"mount.go", "not a directory\", c.Rootfs)\n\t}\n\treturn nil",
+				"not a directory\", c.Rootfs)\n\t}\n\treturn mountRoot(c.Rootfs)",
+			},
 		}},
+	}
+}
+
+// systemMutations break what 03-mount mounts below its root.
+func systemMutations() []mutation {
+	newProc := `return mount.Mount("proc", target, "proc", "nosuid,nodev,noexec")`
+	return []mutation{
 		{name: "no /proc", edits: []edit{{"mount.go", newProc, "return nil"}}},
 		{name: "the host's /proc", edits: []edit{
 			{"mount.go", newProc, `return mount.Mount("/proc", target, "", "rbind")`},
 		}},
 		{name: "the host's /proc where the host's root stays", edits: []edit{
-			{"mount.go", `return mount.Mount("proc", "/proc", "proc", "nosuid,nodev,noexec")`,
-				"return nil"},
+			{
+				"mount.go", `return mount.Mount("proc", "/proc", "proc", "nosuid,nodev,noexec")`,
+				"return nil",
+			},
 		}},
 		{name: "no /sys", edits: []edit{
 			{"mount.go", "\t\t\"sys\":  mountSys,\n", ""},
@@ -55,14 +67,18 @@ func mountMutations() []mutation {
 			{"mount.go", "\t\t\"dev\":  mountDev,\n", ""},
 		}},
 		{name: "the host's /dev", edits: []edit{
-			{"dev.go", "for _, name := range []string{\n\t\t\"null\",",
+			{
+				"dev.go", "for _, name := range []string{\n\t\t\"null\",",
 				"if err := mount.Mount(\"/dev\", dev, \"\", \"rbind\"); err == nil {\n" +
-					"\t\treturn nil\n\t}\n\tfor _, name := range []string{\n\t\t\"null\","},
+					"\t\treturn nil\n\t}\n\tfor _, name := range []string{\n\t\t\"null\",",
+			},
 		}},
 		{name: "a device is missing", edits: []edit{{"dev.go", `"urandom", "tty",`, `"tty",`}}},
 		{name: "a device is a plain file", edits: []edit{
-			{"dev.go", "unix.Mknod(target, st.Mode, int(st.Rdev))",
-				"os.WriteFile(target, nil, 0o600)"},
+			{
+				"dev.go", "unix.Mknod(target, st.Mode, int(st.Rdev))",
+				"os.WriteFile(target, nil, 0o600)",
+			},
 		}},
 		{name: "no terminals", edits: []edit{
 			{"dev.go", "return mountTerminals(dev)", "return nil"},

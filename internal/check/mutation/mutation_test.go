@@ -44,10 +44,14 @@ type edit struct{ file, old, now string }
 // table lists the mutations of all steps.
 func table() map[string][]mutation {
 	return map[string][]mutation{
-		"00-exec":  execMutations(),
-		"01-uts":   utsMutations(),
-		"02-pid":   pidMutations(),
-		"03-mount": mountMutations(),
+		"00-exec":    execMutations(),
+		"01-uts":     utsMutations(),
+		"02-pid":     pidMutations(),
+		"03-mount":   append(mountMutations(), systemMutations()...),
+		"04-net":     netMutations(),
+		"05-cgroups": cgroupMutations(),
+		"06-unionfs": overlayMutations(),
+		"07-volumes": volumeMutations(),
 	}
 }
 
@@ -57,6 +61,7 @@ func TestMutations(t *testing.T) {
 	root := checktest.Root(t)
 	for step, mutations := range table() {
 		t.Run(step, func(t *testing.T) {
+			needs(t, step)
 			for _, m := range mutations {
 				t.Run(m.name, func(t *testing.T) {
 					t.Parallel()
@@ -72,6 +77,29 @@ func TestMutations(t *testing.T) {
 	}
 }
 
+// needs skips a step's tests where its mechanism cannot be had.
+func needs(t *testing.T, step string) {
+	t.Helper()
+	switch step {
+	case "04-net":
+		need.Net(t)
+	case "05-cgroups":
+		need.Cgroup(t, "memory", "cpu", "pids")
+	case "06-unionfs":
+		need.Overlay(t)
+	}
+}
+
+// No step is left out.
+func TestEveryStepHasMutations(t *testing.T) {
+	dirs, err := filepath.Glob(filepath.Join(module, "steps", "[0-9]*"))
+	require.NoError(t, err)
+	require.NotEmpty(t, dirs)
+	for _, dir := range dirs {
+		assert.NotEmpty(t, table()[filepath.Base(dir)], "mutations of %s", filepath.Base(dir))
+	}
+}
+
 // The program itself passes, or the mutants would prove nothing.
 func TestReferencePasses(t *testing.T) {
 	need.Sandbox(t)
@@ -79,6 +107,7 @@ func TestReferencePasses(t *testing.T) {
 	for step := range table() {
 		for name, shared := range map[string]bool{"private mounts": false, "shared mounts": true} {
 			t.Run(step+" on "+name, func(t *testing.T) {
+				needs(t, step)
 				t.Parallel()
 				path, err := program.Path(t.Context(), step)
 				require.NoError(t, err)
@@ -95,8 +124,10 @@ func TestExercises(t *testing.T) {
 	need.Sandbox(t)
 	root := checktest.Root(t)
 	done := map[string][]edit{
-		"02-pid": {{"main.go", "unix.CLONE_NEWUTS | unix.CLONE_NEWPID,",
-			"unix.CLONE_NEWUTS | unix.CLONE_NEWPID | unix.CLONE_NEWIPC,"}},
+		"02-pid": {{
+			"main.go", "unix.CLONE_NEWUTS | unix.CLONE_NEWPID,",
+			"unix.CLONE_NEWUTS | unix.CLONE_NEWPID | unix.CLONE_NEWIPC,",
+		}},
 	}
 	for step, edits := range done {
 		t.Run(step, func(t *testing.T) {

@@ -15,10 +15,12 @@ func pidMutations() []mutation {
 			{"pid.go", "if ended == pid {", "if ended > 0 {"},
 		}},
 		{name: "PID 1 is the command", edits: []edit{
-			{"pid.go", "command, err := spawn(c.Command)",
+			{
+				"pid.go", "command, err := spawn(c.Command)",
 				"if path, err := exec.LookPath(c.Command[0]); err == nil {\n" +
 					"\t\treturn 0, unix.Exec(path, c.Command, os.Environ())\n\t}\n" +
-					"\tcommand, err := spawn(c.Command)"},
+					"\tcommand, err := spawn(c.Command)",
+			},
 		}},
 		{name: "PID 1 drops signals", edits: []edit{
 			{"pid.go", "go forward(signals, command)", "_ = signals"},

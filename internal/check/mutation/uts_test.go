@@ -19,13 +19,18 @@ func utsMutations() []mutation {
 			{"init.go", "[]byte(c.Hostname)", `[]byte("container")`},
 		}},
 		{name: "the parent sets the host name", edits: []edit{
-			{"main.go", "c.signals = listen()",
-				"c.signals = listen()\n\tif err := setHostname(c); err != nil {\n\t\treturn err\n\t}"},
+			{
+				"main.go", "c.signals = listen()",
+				"c.signals = listen()\n\tif err := setHostname(c); err != nil {\n" +
+					"\t\treturn err\n\t}",
+			},
 		}},
 		{name: "the parent sets the host name after the clone", edits: []edit{
-			{"main.go", "go forward(c.signals, c.child)",
+			{
+				"main.go", "go forward(c.signals, c.child)",
 				"go forward(c.signals, c.child)\n\tif err := setHostname(c); err != nil {\n" +
-					"\t\treturn 0, err\n\t}"},
+					"\t\treturn 0, err\n\t}",
+			},
 		}},
 		{name: "the parent moves itself", edits: []edit{
 			{"main.go", "Cloneflags: unix.CLONE_NEWUTS,", ""},

@@ -23,6 +23,7 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"unicode"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -70,8 +71,9 @@ func Run(t *testing.T, step string) {
 			t.Run(fmt.Sprintf("line %d", b.Line), func(t *testing.T) {
 				for i, r := range typeBlock(t, bin, "busybox", b) {
 					c := b.Commands[i]
-					assert.Equal(t, statuses[c.Line], r.status, "README.md:%d: exit status of %s\n%s",
-						c.Line, c.Text, strings.Join(r.output, "\n"))
+					assert.Equal(t, statuses[c.Line], r.status,
+						"README.md:%d: exit status of %s\n%s", c.Line, c.Text,
+						strings.Join(r.output, "\n"))
 				}
 			})
 		}
@@ -139,7 +141,9 @@ func needs(t *testing.T, b lesson.Block) {
 		"pgrep": "procps", "ps": "procps", "pstree": "psmisc", "strace": "strace",
 	}
 	for _, c := range b.Commands {
-		for _, word := range strings.Fields(c.Text) {
+		for _, word := range strings.FieldsFunc(c.Text, func(r rune) bool {
+			return !unicode.IsLetter(r) && r != '-'
+		}) {
 			if pkg, known := tools[word]; known {
 				need.Tool(t, word, pkg)
 			}

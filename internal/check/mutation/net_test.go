@@ -1,0 +1,40 @@
+//go:build linux
+
+package mutation
+
+// netMutations break 04-net.
+func netMutations() []mutation {
+	return []mutation{
+		{name: "no CLONE_NEWNET", edits: []edit{
+			{"main.go", "unix.CLONE_NEWNS | unix.CLONE_NEWNET,", "unix.CLONE_NEWNS,"},
+		}},
+		{name: "lo stays down", edits: []edit{
+			{"net.go", `err := bringUp("lo"); err != nil`, "err := error(nil); err != nil"},
+		}},
+		{name: "no address", edits: []edit{
+			{"net.go", "addAddress(eth0, c.Net.Address)", "error(nil)"},
+			{"net.go", "eth0, err := netlink", "_, err := netlink"},
+		}},
+		{name: "no default route", edits: []edit{
+			{"net.go", "netlink.RouteAdd(route)", "func(any) error { return nil }(route)"},
+		}},
+		{name: "the veth pair is not on the bridge", edits: []edit{
+			{"net.go", "netlink.LinkSetMaster(port, bridge)", "error(nil)"},
+		}},
+		{name: "the container does not leave the bridge", edits: []edit{
+			{"net.go", "c.undo = append(c.undo, func() error { return disconnect(c) })", ""},
+		}},
+		{name: "the rules stay", edits: []edit{
+			{"bridge.go", "errors.Join(removeRules(), writeSettings(before))", "writeSettings(before)"},
+		}},
+		{name: "the settings are not put back", edits: []edit{
+			{"bridge.go", "writeSettings(before)", "func(string) error { return nil }(before)"},
+		}},
+		{name: "a bridge without a port is not taken over", edits: []edit{
+			{
+				"bridge.go", "if err == nil && bridge != nil {\n\t\terr = removeIfUnused(bridge)\n\t}\n",
+				"if err == nil && bridge != nil {\n\t\treturn nil, netip.Prefix{}, unix.EEXIST\n\t}\n",
+			},
+		}},
+	}
+}
