@@ -137,6 +137,34 @@ func TestRootOwnsLentRoot(t *testing.T) {
 	assert.Zero(t, st.Uid, "on the disk")
 }
 
+// TestNothingLentStaysOpen looks at the files of the container's PID 1, which
+// its root could open again.
+func TestNothingLentStaysOpen(t *testing.T) {
+	need.RealRoot(t)
+	need.Sandbox(t)
+	s := checktest.Subject(t, program)
+	dir := t.TempDir()
+	require.NoError(t, os.Mkdir(filepath.Join(dir, "upper"), 0o755))
+	for _, root := range [][]string{
+		{"-rootfs", s.Root},
+		{"-lower", s.Root, "-upper", filepath.Join(dir, "upper")},
+	} {
+		flags := append([]string{"-user", "-v", dir + ":/mnt"}, root...)
+		h, err := s.Hold(t.Context(), true, flags...)
+		require.NoError(t, err)
+		files, err := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", h.Init))
+		require.NoError(t, err)
+		require.NotEmpty(t, files)
+		for _, file := range files {
+			info, err := os.Stat(file)
+			require.NoError(t, err)
+			assert.False(t, info.IsDir(), "%v: %s is open", flags, file)
+		}
+		_, err = h.Stop(t.Context())
+		require.NoError(t, err)
+	}
+}
+
 // TestForbidden takes user namespaces away from a host of its own: the limit
 // is one of each user namespace.
 func TestForbidden(t *testing.T) {
