@@ -52,6 +52,7 @@ func table() map[string][]mutation {
 		"05-cgroups": cgroupMutations(),
 		"06-unionfs": overlayMutations(),
 		"07-volumes": volumeMutations(),
+		"08-user":    userMutations(),
 	}
 }
 
