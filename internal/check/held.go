@@ -5,6 +5,7 @@ package check
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -55,6 +56,16 @@ func (h *Held) find(ctx context.Context, token string) error {
 		h.PID = agent(h.Program, token)
 		return h.PID != 0 && strings.Contains(h.out.String(), "ready"), nil
 	})
+	if errors.Is(err, context.DeadlineExceeded) {
+		return &Failure{
+			Command: h.Command, Expected: "the command runs, within ten seconds",
+			Kernel: fmt.Sprintf("it is not among the processes below %d; the program said: %s",
+				h.Program, strings.TrimSpace(h.errOut.String())),
+			Diagnosis: "The program waits for something that does not come, " +
+				"or it has executed something else.",
+			Look: "pstree -p " + strconv.Itoa(h.Program),
+		}
+	}
 	if err != nil {
 		return err
 	}

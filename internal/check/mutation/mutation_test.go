@@ -58,7 +58,6 @@ func table() map[string][]mutation {
 func TestMutations(t *testing.T) {
 	need.Go(t)
 	need.Sandbox(t)
-	root := checktest.Root(t)
 	for step, mutations := range table() {
 		t.Run(step, func(t *testing.T) {
 			needs(t, step)
@@ -66,7 +65,7 @@ func TestMutations(t *testing.T) {
 				t.Run(m.name, func(t *testing.T) {
 					t.Parallel()
 					found := ask(t, orders{
-						Step: step, Program: build(t, step, m.edits), Root: root, Shared: m.shared,
+						Step: step, Program: build(t, step, m.edits), Root: checktest.Root(t), Shared: m.shared,
 					})
 					require.NotNil(t, found.Failure, "all checks pass")
 					assert.NotEmpty(t, found.Failure.Diagnosis)
@@ -103,7 +102,6 @@ func TestEveryStepHasMutations(t *testing.T) {
 // The program itself passes, or the mutants would prove nothing.
 func TestReferencePasses(t *testing.T) {
 	need.Sandbox(t)
-	root := checktest.Root(t)
 	for step := range table() {
 		for name, shared := range map[string]bool{"private mounts": false, "shared mounts": true} {
 			t.Run(step+" on "+name, func(t *testing.T) {
@@ -111,7 +109,7 @@ func TestReferencePasses(t *testing.T) {
 				t.Parallel()
 				path, err := program.Path(t.Context(), step)
 				require.NoError(t, err)
-				found := ask(t, orders{Step: step, Program: path, Root: root, Shared: shared})
+				found := ask(t, orders{Step: step, Program: path, Root: checktest.Root(t), Shared: shared})
 				require.Nil(t, found.Failure, found.Check)
 			})
 		}
