@@ -433,7 +433,9 @@ func nothingLeft(ctx context.Context, s *Subject) (err error) {
 }
 
 // sameNetwork waits until links, rules and settings are as they were.
-func sameNetwork(ctx context.Context, command string, before journal.Snapshot, diagnosis string) error {
+func sameNetwork(
+	ctx context.Context, command string, before journal.Snapshot, diagnosis string,
+) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	var left []string
@@ -496,6 +498,6 @@ func takenOver(ctx context.Context, s *Subject) error {
 	if err := errors.Join(judged, stopAll(ctx, next)); err != nil {
 		return err
 	}
-	return sameNetwork(ctx, next.Command, before, "The next run has to know a bridge that a killed one "+
-		"left, use it, and undo all of it at its end.")
+	return sameNetwork(ctx, next.Command, before, "The next run has to know a bridge that a "+
+		"killed one left, use it, and undo all of it at its end.")
 }

@@ -65,7 +65,8 @@ func TestMutations(t *testing.T) {
 				t.Run(m.name, func(t *testing.T) {
 					t.Parallel()
 					found := ask(t, orders{
-						Step: step, Program: build(t, step, m.edits), Root: checktest.Root(t), Shared: m.shared,
+						Step: step, Program: build(t, step, m.edits),
+						Root: checktest.Root(t), Shared: m.shared,
 					})
 					require.NotNil(t, found.Failure, "all checks pass")
 					assert.NotEmpty(t, found.Failure.Diagnosis)
@@ -109,7 +110,9 @@ func TestReferencePasses(t *testing.T) {
 				t.Parallel()
 				path, err := program.Path(t.Context(), step)
 				require.NoError(t, err)
-				found := ask(t, orders{Step: step, Program: path, Root: checktest.Root(t), Shared: shared})
+				found := ask(t, orders{
+					Step: step, Program: path, Root: checktest.Root(t), Shared: shared,
+				})
 				require.Nil(t, found.Failure, found.Check)
 			})
 		}
