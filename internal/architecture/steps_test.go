@@ -36,7 +36,7 @@ var course = []step{
 		"initlayer.go", "layers.go", "overlay.go", "scratch.go", "workdir.go",
 	}},
 	{"07-volumes", []string{"target.go", "volume.go"}},
-	{"08-user", []string{"user.go"}},
+	{"08-user", []string{"forbidden.go", "idmap.go", "lend.go", "subid.go", "user.go"}},
 }
 
 // The limits of STYLE: a step is read on a projector.

@@ -21,11 +21,23 @@ import (
 	"lab/internal/sandbox"
 )
 
-func TestMain(m *testing.M) { os.Exit(sandbox.Run(m)) }
+// TestMain makes this test binary a multi-call program, too.
+func TestMain(m *testing.M) {
+	if status, ok := box.Run(os.Args); ok {
+		os.Exit(status)
+	}
+	os.Exit(sandbox.Run(m))
+}
 
-// lab is a static multi-call program, as the lab binary is.
+// lab is a static multi-call program, as the lab binary is: this test binary where it
+// is static, as in the VM, else one that is built.
 func lab(t testing.TB) string {
 	t.Helper()
+	self, err := os.Executable()
+	require.NoError(t, err)
+	if static, err := isStatic(self); err == nil && static {
+		return self
+	}
 	need.Go(t)
 	path := filepath.Join(t.TempDir(), "lab")
 	dir, err := checkout()
@@ -308,12 +320,12 @@ func TestOrdinaryUserWritesARoot(t *testing.T) {
 	require.NoError(t, os.Chmod(temp, 0o777))
 	self, err := os.Executable()
 	require.NoError(t, err)
-	for from, to := range map[string]string{self: "test", lab(t): "lab"} {
+	for to, from := range map[string]string{"helper": self, "lab": lab(t)} {
 		text, err := os.ReadFile(from)
 		require.NoError(t, err)
 		require.NoError(t, os.WriteFile(filepath.Join(temp, to), text, 0o755))
 	}
-	args := []string{filepath.Join(temp, "test"), "-test.run", "^TestHelperWrite$", "-test.v"}
+	args := []string{filepath.Join(temp, "helper"), "-test.run", "^TestHelperWrite$", "-test.v"}
 	if os.Getuid() == 0 {
 		other := []string{"setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"}
 		args = append(other, args...)

@@ -11,21 +11,36 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// payload returns the smallest static program there is: it makes one system
-// call, exit_group(0). What is left of a measured run is the container's own
-// cost. See elf(5) and syscall(2).
+// payload returns a static program of machine code that makes two system calls:
+// write(1, itself, 1), by which its start can be seen, and exit_group(0). What
+// is left of a measured start is the container's own cost. See elf(5) and
+// syscall(2).
 func payload(t testing.TB) []byte {
 	t.Helper()
 	const base, headers = 0x400000, 64 + 56
 	machine, code := uint16(0), []byte(nil)
 	switch runtime.GOARCH {
 	case "amd64":
-		// mov $231, %eax; xor %edi, %edi; syscall
-		machine, code = 62, []byte{0xb8, 0xe7, 0, 0, 0, 0x31, 0xff, 0x0f, 0x05}
+		machine, code = 62, []byte{
+			0xb8, 1, 0, 0, 0, // mov $1, %eax
+			0xbf, 1, 0, 0, 0, // mov $1, %edi
+			0xbe, 0, 0, 0x40, 0, // mov $0x400000, %esi
+			0xba, 1, 0, 0, 0, // mov $1, %edx
+			0x0f, 0x05, // syscall
+			0xb8, 0xe7, 0, 0, 0, // mov $231, %eax
+			0x31, 0xff, // xor %edi, %edi
+			0x0f, 0x05, // syscall
+		}
 	case "arm64":
-		// mov x8, #94; mov x0, #0; svc #0
 		machine, code = 183, []byte{
-			0xc8, 0x0b, 0x80, 0xd2, 0x00, 0x00, 0x80, 0xd2, 0x01, 0x00, 0x00, 0xd4,
+			0x08, 0x08, 0x80, 0xd2, // mov x8, #64
+			0x20, 0x00, 0x80, 0xd2, // mov x0, #1
+			0x01, 0x08, 0xa0, 0xd2, // mov x1, #0x400000
+			0x22, 0x00, 0x80, 0xd2, // mov x2, #1
+			0x01, 0x00, 0x00, 0xd4, // svc #0
+			0xc8, 0x0b, 0x80, 0xd2, // mov x8, #94
+			0x00, 0x00, 0x80, 0xd2, // mov x0, #0
+			0x01, 0x00, 0x00, 0xd4, // svc #0
 		}
 	default:
 		t.Skip("need amd64 or arm64: the payload is machine code")

@@ -16,10 +16,12 @@
 // # Where Go shows through
 //
 // A Go program is several tasks of the kernel, so under a pids limit an applet
-// counts for about five. The shell cannot fork(2): a subshell, a pipe's inner part
-// and a command substitution are goroutines of one process, `$$` is the same in all
-// of them, and `:(){ :|:& };:` makes no processes. External commands are real
-// children. Background jobs are known by the pid of their first external command.
+// counts for about four and the shell for seven. The shell cannot fork(2): a subshell,
+// a pipe's inner part and a command substitution are goroutines of one process, `$$` is
+// the same in all of them, and `:(){ :|:& };:` makes no processes. External commands are real
+// children. A background job is known by the pid of its first external command, so `$!`
+// is empty while the job has none: a loop of builtins, or a redirection that still waits
+// for the other end of a named pipe.
 // Ctrl-Z does nothing, as there is no process that could be the stopped job.
 //
 // A process that is PID 1 of a pid namespace has no default signal actions (see

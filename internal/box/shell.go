@@ -28,6 +28,7 @@ type shell struct {
 	runner      *interp.Runner
 	parser      *syntax.Parser
 	interactive bool
+	interrupt   func() // ends the line that runs at a terminal
 	children    children
 
 	planned []*syntax.Stmt // background statements, by number; see rewrite

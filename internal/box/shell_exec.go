@@ -67,6 +67,10 @@ func (s *shell) external(ctx context.Context, hc interp.HandlerContext, args []s
 	}
 	if ws.Signaled() && background == nil {
 		sayKilled(hc, ws)
+		if s.interactive && ws.Signal() == syscall.SIGINT {
+			// The shell's own SIGINT may come later than this end.
+			s.interrupt()
+		}
 	}
 	if code := statusOf(ws); code != 0 {
 		return interp.ExitStatus(code)

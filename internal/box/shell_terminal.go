@@ -55,6 +55,7 @@ func (s *shell) runTerminal(name string) error {
 // runLine runs the statements of one line; Ctrl-C ends the rest of it.
 func (s *shell) runLine(file *syntax.File, interrupts <-chan os.Signal) error {
 	ctx, cancel := context.WithCancel(context.Background())
+	s.interrupt = cancel
 	over := make(chan struct{})
 	defer func() { cancel(); close(over) }()
 	go func() {

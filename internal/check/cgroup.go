@@ -25,9 +25,7 @@ func cgroupChecks() []Check {
 	return []Check{
 		{"each limit puts the container into a cgroup of its own", limited(allLimits, ownCgroups)},
 		{"the command is a member before its first instruction", memberAtOnce},
-		{"the container has a cgroup namespace of its own", limited(allLimits, func(h *Held, _ groups) error {
-			return compareNamespace(h, "cgroup", "CLONE_NEWCGROUP")
-		})},
+		{"the container has a cgroup namespace of its own", limited(allLimits, ownNamespaceToo)},
 		{"the limits are those that were asked for", limitsWritten},
 		{"swap is no way around the memory limit", limited(allLimits, swapLimited)},
 		{"a process killed for lack of memory is counted in the container's cgroup", outOfMemory},
@@ -123,7 +121,9 @@ func needLimits() error {
 }
 
 // limited makes a check of a question about a waiting container with limits.
-func limited(flags func() []string, judge func(*Held, groups) error) func(context.Context, *Subject) error {
+func limited(
+	flags func() []string, judge func(*Held, groups) error,
+) func(context.Context, *Subject) error {
 	return limitedAfter(func(*Subject) string { return "" }, flags, judge)
 }
 
@@ -148,6 +148,11 @@ func limitedAfter(
 	}
 }
 
+// ownNamespaceToo compares the cgroup namespace.
+func ownNamespaceToo(h *Held, _ groups) error {
+	return compareNamespace(h, "cgroup", "CLONE_NEWCGROUP")
+}
+
 // ownCgroups asks the host whose cgroup the agent is in, and who else is.
 func ownCgroups(h *Held, found groups) error {
 	host, err := groupsOf(os.Getpid())
@@ -170,7 +175,8 @@ func ownCgroups(h *Held, found groups) error {
 			f.Diagnosis = "It is the caller's: the limit holds for nobody, or for everybody."
 			return f
 		case dir == program[controller].dir && h.Program != h.PID:
-			f.Diagnosis = "The program itself is in it, too: it shares the limit, and cannot remove the cgroup."
+			f.Diagnosis = "The program itself is in it, too: it shares the limit, " +
+				"and cannot remove the cgroup."
 			return f
 		}
 		if err := lists(h, found[controller]); err != nil {
@@ -191,9 +197,10 @@ func lists(h *Held, g group) error {
 	}
 	return &Failure{
 		Command: h.Command, Expected: fmt.Sprintf("%s/cgroup.procs lists %d", g.dir, h.PID),
-		Kernel:    fmt.Sprintf("it lists %q", procs),
-		Diagnosis: "The command was left out: on version 1 a 0 written to tasks moves the writing thread alone.",
-		Look:      "cat " + g.dir + "/cgroup.procs",
+		Kernel: fmt.Sprintf("it lists %q", procs),
+		Diagnosis: "The command was left out: on version 1 a 0 written to tasks moves " +
+			"the writing thread alone.",
+		Look: "cat " + g.dir + "/cgroup.procs",
 	}
 }
 
@@ -204,7 +211,8 @@ func memberAtOnce(ctx context.Context, s *Subject) error {
 	if err := needLimits(); err != nil {
 		return err
 	}
-	first, err := s.Run(ctx, "", allLimits(), filepath.Join(s.Root, "bin", "cat"), "/proc/self/cgroup")
+	look := []string{filepath.Join(s.Root, "bin", "cat"), "/proc/self/cgroup"}
+	first, err := s.Run(ctx, "", allLimits(), look...)
 	if err != nil {
 		return err
 	}
@@ -226,11 +234,13 @@ func memberAtOnce(ctx context.Context, s *Subject) error {
 				continue
 			}
 			judged = &Failure{
-				Command:  first.Command,
-				Expected: "the cgroup of controller " + controller + " is /, at the command's first look and at each later one",
-				Kernel:   fmt.Sprintf("look %d shows %q", i+1, pathIn(text, g.version, controller)),
-				Diagnosis: "The command ran before it was in the cgroup, or the cgroup namespace was made " +
-					"before joining. The child has to join, then unshare CLONE_NEWCGROUP, then start the command.",
+				Command: first.Command,
+				Expected: "the cgroup of controller " + controller +
+					" is /, at the command's first look and at each later one",
+				Kernel: fmt.Sprintf("look %d shows %q", i+1, pathIn(text, g.version, controller)),
+				Diagnosis: "The command ran before it was in the cgroup, or the cgroup namespace " +
+					"was made before joining. The child has to join, then unshare " +
+					"CLONE_NEWCGROUP, then start the command.",
 				Look: "cat /proc/self/cgroup",
 			}
 		}
@@ -344,7 +354,8 @@ func swapLimited(h *Held, found groups) error {
 		return err
 	}
 	if text == "" {
-		return Skip("need swap accounting: this kernel has no " + file + ": boot it with swapaccount=1")
+		return Skip("need swap accounting: this kernel has no " + file +
+			": boot it with swapaccount=1")
 	}
 	return g.holds(h, file, want)
 }
@@ -363,9 +374,10 @@ var outOfMemory = limitedAfter(
 		}
 		return &Failure{
 			Command: h.Command, Expected: "oom_kill 1 in " + filepath.Join(g.dir, file),
-			Kernel:    fmt.Sprintf("oom_kill %d", kills),
-			Diagnosis: "A process took 80 MiB where 40 are allowed: the limit is not this container's.",
-			Look:      "cat " + filepath.Join(g.dir, file),
+			Kernel: fmt.Sprintf("oom_kill %d", kills),
+			Diagnosis: "A process took 80 MiB where 40 are allowed: the limit is not " +
+				"this container's.",
+			Look: "cat " + filepath.Join(g.dir, file),
 		}
 	})
 
@@ -394,9 +406,10 @@ var forkBombStopped = limitedAfter(
 		current, err := g.text("pids.current")
 		return errors.Join(err, &Failure{
 			Command: h.Command, Expected: "max in " + g.dir + "/pids.events is above 0",
-			Kernel:    fmt.Sprintf("max %d; pids.current %s", refused, current),
-			Diagnosis: "No fork was refused: the processes were made outside of the limited cgroup.",
-			Look:      "cat " + g.dir + "/pids.events",
+			Kernel: fmt.Sprintf("max %d; pids.current %s", refused, current),
+			Diagnosis: "No fork was refused: the processes were made outside of the " +
+				"limited cgroup.",
+			Look: "cat " + g.dir + "/pids.events",
 		})
 	})
 
@@ -412,9 +425,10 @@ var loopThrottled = limitedAfter(
 		}
 		return &Failure{
 			Command: h.Command, Expected: "nr_throttled in " + g.dir + "/cpu.stat is above 0",
-			Kernel:    "nr_throttled 0",
-			Diagnosis: "The loop ran outside of the limited cgroup, or a share (cpu.weight) was set, not a quota.",
-			Look:      "cat " + g.dir + "/cpu.stat",
+			Kernel: "nr_throttled 0",
+			Diagnosis: "The loop ran outside of the limited cgroup, or a share " +
+				"(cpu.weight) was set, not a quota.",
+			Look: "cat " + g.dir + "/cpu.stat",
 		}
 	})
 

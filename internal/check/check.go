@@ -71,6 +71,7 @@ func Of(step string) []Check {
 		"05-cgroups": cgroupChecks(),
 		"06-unionfs": overlayChecks(),
 		"07-volumes": volumeChecks(),
+		"08-user":    userChecks(),
 	}[step]
 }
 

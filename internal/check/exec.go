@@ -58,7 +58,8 @@ func streamsApart(ctx context.Context, s *Subject) error {
 	if err != nil {
 		return err
 	}
-	if r.Stdout == "out "+text+"\n" && r.Stderr == "err "+text+"\n" {
+	// The program may have said something of its own before.
+	if r.Stdout == "out "+text+"\n" && strings.HasSuffix("\n"+r.Stderr, "\nerr "+text+"\n") {
 		return nil
 	}
 	return &Failure{

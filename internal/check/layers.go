@@ -48,7 +48,8 @@ func newImage(s *Subject) (*image, error) {
 		}
 	}
 	return m, errors.Join(os.Remove(m.path("upper/.keep")), os.Remove(m.path("second/.keep")),
-		os.Chmod(dir, 0o755)) // its files are anybody's to read, as an image's are
+		os.Chmod(dir, 0o755), // its files are anybody's to read, as an image's are
+		s.own(dir))
 }
 
 // path returns the name of something in the image's directory.

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -22,11 +23,13 @@ import (
 
 // Subject is a program under judgement and what it is given to work with.
 type Subject struct {
-	Step    string     // the step whose command line it has, such as "03-mount"
-	Program string     // its path
-	Root    string     // a built-in root file system; Root/bin/probe is our agent
-	Flags   []string   // put before each run's own flags, such as -user
-	Rand    *rand.Rand // for names that no program can know beforehand
+	Step    string   // the step whose command line it has, such as "03-mount"
+	Program string   // its path
+	Root    string   // a built-in root file system; Root/bin/probe is our agent
+	Flags   []string // put before each run's own flags, such as -user
+	// Credential is who runs the program; nil is the caller.
+	Credential *syscall.Credential
+	Rand       *rand.Rand // for names that no program can know beforehand
 }
 
 // Probe returns the path of our agent, as the container sees it when it gets
@@ -36,6 +39,16 @@ func (s *Subject) Probe(inside bool) string {
 		return "/bin/probe"
 	}
 	return filepath.Join(s.Root, "bin", "probe")
+}
+
+// own gives what a check has made to whoever runs the program.
+func (s *Subject) own(dir string) error {
+	if s.Credential == nil {
+		return nil
+	}
+	return filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
+		return errors.Join(err, os.Lchown(path, int(s.Credential.Uid), int(s.Credential.Gid)))
+	})
 }
 
 // Word returns a random word, as a name or a token.
@@ -85,7 +98,9 @@ func (s *Subject) Run(
 func (s *Subject) command(ctx context.Context, flags, command []string) *exec.Cmd {
 	args := slices.Concat([]string{"run"}, s.Flags, flags, command)
 	cmd := exec.CommandContext(ctx, s.Program, args...)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: unix.SIGKILL}
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Setsid: true, Pdeathsig: unix.SIGKILL, Credential: s.Credential,
+	}
 	// Who gives up asks the program to end, so that it can undo what it made.
 	cmd.Cancel = func() error { return cmd.Process.Signal(unix.SIGTERM) }
 	cmd.WaitDelay = 5 * time.Second

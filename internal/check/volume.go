@@ -43,7 +43,7 @@ func withShared(s *Subject, judge func(*shared) error) error {
 	}
 	v := &shared{dir, filepath.Join(dir, s.Word("file")), s.Word("text")}
 	err = os.WriteFile(v.file, []byte(v.word), 0o644)
-	if err == nil {
+	if err = errors.Join(err, s.own(dir)); err == nil {
 		err = judge(v)
 	}
 	return errors.Join(err, os.RemoveAll(dir))

@@ -58,6 +58,7 @@ type Status struct {
 	NSpid  []int // its pid in each PID namespace, the reader's first
 	UID    [4]int
 	GID    [4]int
+	Groups []int // the supplementary ones
 	CapEff uint64
 	CapPrm uint64
 	CapBnd uint64
@@ -110,6 +111,8 @@ func (s *Status) set(key string, words []string) (err error) {
 				s.GID = [4]int(ids)
 			}
 		}
+	case "Groups":
+		s.Groups, err = numbers(words)
 	case "CapEff":
 		s.CapEff, err = strconv.ParseUint(words[0], 16, 64)
 	case "CapPrm":

@@ -81,7 +81,28 @@ func enter(given orders) error {
 	if err != nil {
 		return err
 	}
+	if err := dieWithParent(); err != nil {
+		return err
+	}
 	return fmt.Errorf("execute /proc/self/exe: %w", unix.Exec("/proc/self/exe", os.Args, environ))
+}
+
+// dieWithParent has the kernel kill this process when the outer one ends. It
+// was asked for at birth, but of the first thread alone, and the thread that
+// calls execve(2) becomes the process. In a new pid namespace getppid(2) is 0,
+// so that the parent still lives is seen from the pipe that it reads.
+func dieWithParent() error {
+	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0); err != nil {
+		return fmt.Errorf("ask for the parent's death signal: %w", err)
+	}
+	pipe := []unix.PollFd{{Fd: wordFD}}
+	if _, err := unix.Poll(pipe, 0); err != nil {
+		return fmt.Errorf("look at the outer process's pipe: %w", err)
+	}
+	if pipe[0].Revents != 0 {
+		return errors.New("the outer process has ended")
+	}
+	return nil
 }
 
 // furnish turns the copy of the machine's mounts and the empty network into a

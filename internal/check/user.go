@@ -1,0 +1,225 @@
+//go:build linux
+
+package check
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"lab/internal/inspect"
+)
+
+// userChecks are those of 08-user.
+func userChecks() []Check {
+	return []Check{
+		{"with -user the container has a user namespace of its own", asUser(ownUserNamespace)},
+		{"its root is an unprivileged user outside", asUser(unprivilegedOutside)},
+		{"its maps give root one id outside, for users and groups", asUser(rootIsMapped)},
+		{"setgroups is denied in it", asUser(setgroupsDenied)},
+		{"its root has every capability inside", asUser(allCapabilities)},
+		{"its other namespaces belong to its user namespace", asUser(ownsNamespaces)},
+		{"its root has no capability outside", noneOutside},
+		{"when the program is killed, the container ends", diesWithProgram},
+	}
+}
+
+// asUser makes a check of a question about a waiting container that was made
+// with -user and has the built-in root.
+func asUser(judge func(*Held) error) func(context.Context, *Subject) error {
+	return func(ctx context.Context, s *Subject) error {
+		h, err := s.Hold(ctx, true, "-user", "-rootfs", s.Root)
+		if err != nil {
+			return err
+		}
+		judged := judge(h)
+		_, err = h.Stop(ctx)
+		return errors.Join(judged, err)
+	}
+}
+
+// ownUserNamespace compares the inodes.
+func ownUserNamespace(h *Held) error { return compareNamespace(h, "user", "CLONE_NEWUSER") }
+
+// unprivilegedOutside reads the agent's ids as the host sees them. The kernel
+// translates them for the reader: a reader who is root of a user namespace
+// itself, as in an ordinary user's sandbox, is shown 0 for that user.
+func unprivilegedOutside(h *Held) error {
+	status, err := inspect.ReadStatus(h.PID)
+	if err != nil {
+		return err
+	}
+	own, err := inspect.IDMap(os.Getpid(), "uid")
+	if err != nil {
+		return err
+	}
+	if len(own) == 0 || own[0].Inside != 0 || own[0].Outside != 0 {
+		return nil // our 0 is an ordinary user
+	}
+	ids := slices.Concat(status.UID[:], status.GID[:], status.Groups)
+	if !slices.Contains(ids, 0) {
+		return nil
+	}
+	return &Failure{
+		Command: h.Command, Expected: "no id of the container's root is 0 outside",
+		Kernel: fmt.Sprintf("/proc/%d/status: Uid %v, Gid %v, Groups %v",
+			h.PID, status.UID, status.GID, status.Groups),
+		Diagnosis: "Uid 0 inside stands for uid 0 outside: whoever gets out is root. " +
+			"Root has to give the container other ids, and leave its own groups first.",
+		Look: fmt.Sprintf("grep -E 'Uid|Gid|Groups' /proc/%d/status", h.PID),
+	}
+}
+
+// rootIsMapped compares the maps with who the agent is outside.
+func rootIsMapped(h *Held) error {
+	status, err := inspect.ReadStatus(h.PID)
+	if err != nil {
+		return err
+	}
+	for kind, outside := range map[string]int{"uid": status.UID[0], "gid": status.GID[0]} {
+		maps, err := inspect.IDMap(h.PID, kind)
+		if err != nil {
+			return err
+		}
+		if len(maps) > 0 && maps[0].Inside == 0 && maps[0].Outside == outside {
+			continue
+		}
+		return &Failure{
+			Command: h.Command, Expected: fmt.Sprintf("%s 0 inside stands for %d outside", kind, outside),
+			Kernel:    fmt.Sprintf("/proc/%d/%s_map: %v", h.PID, kind, maps),
+			Diagnosis: "A user namespace without a map has no ids: everybody in it is nobody.",
+			Look:      fmt.Sprintf("cat /proc/%d/%s_map", h.PID, kind),
+		}
+	}
+	return nil
+}
+
+// setgroupsDenied reads the switch.
+func setgroupsDenied(h *Held) error {
+	path := fmt.Sprintf("/proc/%d/setgroups", h.PID)
+	text, err := os.ReadFile(path)
+	if err != nil || string(text) == "deny\n" {
+		return err
+	}
+	return &Failure{
+		Command: h.Command, Expected: "deny", Kernel: fmt.Sprintf("%s: %s", path, text),
+		Diagnosis: "Root inside can leave its groups, and so reach files that are closed to one of them: " +
+			"deny has to be written before the gid_map.",
+		Look: "cat " + path,
+	}
+}
+
+// allCapabilities compares the effective set with all that this kernel has.
+func allCapabilities(h *Held) error {
+	text, err := os.ReadFile("/proc/sys/kernel/cap_last_cap")
+	if err != nil {
+		return err
+	}
+	last, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil {
+		return fmt.Errorf("read cap_last_cap: %w", err)
+	}
+	status, err := inspect.ReadStatus(h.PID)
+	if err != nil {
+		return err
+	}
+	all := uint64(1)<<(last+1) - 1
+	if status.CapEff == all {
+		return nil
+	}
+	return &Failure{
+		Command: h.Command, Expected: fmt.Sprintf("CapEff: %016x", all),
+		Kernel: fmt.Sprintf("/proc/%d/status: CapEff: %016x", h.PID, status.CapEff),
+		Diagnosis: "A child that was executed before its map was written has no capabilities: " +
+			"it has to execute itself again once it is uid 0.",
+		Look: fmt.Sprintf("grep CapEff /proc/%d/status", h.PID),
+	}
+}
+
+// ownsNamespaces asks the kernel for the owner of each namespace: a capability
+// counts only over namespaces that belong to its own user namespace.
+func ownsNamespaces(h *Held) error {
+	user, err := inspect.Namespace(h.PID, "user")
+	if err != nil {
+		return err
+	}
+	for _, kind := range []string{"uts", "pid", "mnt", "net"} {
+		owner, err := inspect.Owner(h.PID, kind)
+		if err != nil {
+			return err
+		}
+		if owner == user {
+			continue
+		}
+		return &Failure{
+			Command:   h.Command,
+			Expected:  fmt.Sprintf("the %s namespace belongs to user:[%d]", kind, user),
+			Kernel:    fmt.Sprintf("NS_GET_USERNS of /proc/%d/ns/%s says user:[%d]", h.PID, kind, owner),
+			Diagnosis: "It was made before the user namespace, or not at all, so root inside has no right over it.",
+			Look:      fmt.Sprintf("lsns -o NS,TYPE,PID,ONS -p %d", h.PID),
+		}
+	}
+	return nil
+}
+
+// noneOutside lets the container's root open the kernel's log, for which it
+// would need CAP_SYSLOG in the first user namespace. Nothing is read from it.
+func noneOutside(ctx context.Context, s *Subject) error {
+	shell := s.Root + "/bin/sh"
+	r, err := s.Run(ctx, "", []string{"-user"}, shell, "-c", "true </proc/kmsg")
+	if err != nil {
+		return err
+	}
+	said := strings.ToLower(r.Stderr)
+	if strings.Contains(said, "denied") || strings.Contains(said, "not permitted") {
+		return nil
+	}
+	return &Failure{
+		Command: r.Command, Expected: "permission denied",
+		Kernel:    fmt.Sprintf("exit status %d; %s", r.Status, strings.TrimSpace(r.Stderr)),
+		Diagnosis: "The container's root has a capability outside of its namespaces: it is the host's root.",
+		Look:      "readlink /proc/self/ns/user",
+	}
+}
+
+// diesWithProgram kills the program itself, which can clean nothing up then.
+func diesWithProgram(ctx context.Context, s *Subject) error {
+	h, err := s.Hold(ctx, true, "-user", "-rootfs", s.Root)
+	if err != nil {
+		return err
+	}
+	before, err := inspect.StartTime(h.PID)
+	if err != nil {
+		return err
+	}
+	if err := h.Signal(unix.SIGKILL); err != nil {
+		return err
+	}
+	// Its input stays open, so the agent has no reason of its own to end.
+	err = Until(ctx, 5*time.Second, func() (bool, error) {
+		status, err := inspect.ReadStatus(h.PID)
+		if err != nil || status.State == 'Z' {
+			return true, nil //nolint:nilerr // no status: the process is gone
+		}
+		now, err := inspect.StartTime(h.PID)
+		return err != nil || now != before, nil
+	})
+	_, errWait := h.Wait(ctx)
+	if err == nil {
+		return errWait
+	}
+	return &Failure{
+		Command: h.Command, Expected: "no process is left after kill -KILL of the program",
+		Kernel: fmt.Sprintf("process %d still runs", h.PID),
+		Diagnosis: "The kernel forgets PR_SET_PDEATHSIG when a process gains capabilities: " +
+			"it has to be asked for again after the second execve(2).",
+		Look: fmt.Sprintf("ps -p %d", h.PID),
+	}
+}
