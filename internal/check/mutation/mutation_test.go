@@ -33,9 +33,10 @@ const module = "../../.."
 
 // mutation is one way to break a step.
 type mutation struct {
-	name   string // what is wrong with the program now
-	shared bool   // it shows where the host's mounts are shared
-	edits  []edit
+	name     string // what is wrong with the program now
+	shared   bool   // it shows where the host's mounts are shared
+	realRoot bool   // it shows for the machine's root
+	edits    []edit
 }
 
 // edit replaces text that a file of the step has exactly once.
@@ -52,6 +53,7 @@ func table() map[string][]mutation {
 		"05-cgroups": cgroupMutations(),
 		"06-unionfs": overlayMutations(),
 		"07-volumes": volumeMutations(),
+		"08-user":    userMutations(),
 	}
 }
 
@@ -63,6 +65,9 @@ func TestMutations(t *testing.T) {
 			needs(t, step)
 			for _, m := range mutations {
 				t.Run(m.name, func(t *testing.T) {
+					if m.realRoot {
+						need.RealRoot(t)
+					}
 					t.Parallel()
 					found := ask(t, orders{
 						Step: step, Program: build(t, step, m.edits),
@@ -87,6 +92,8 @@ func needs(t *testing.T, step string) {
 		need.Cgroup(t, "memory", "cpu", "pids")
 	case "06-unionfs":
 		need.Overlay(t)
+	case "08-user":
+		need.UserNS(t)
 	}
 }
 
