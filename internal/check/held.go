@@ -56,7 +56,6 @@ func (h *Held) find(ctx context.Context, token string) error {
 		h.PID = agent(h.Program, token)
 		return h.PID != 0 && strings.Contains(h.out.String(), "ready"), nil
 	})
-<<<<<<< HEAD
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
 		return &Failure{
 			Command: h.Command, Expected: "the command runs",
@@ -64,16 +63,6 @@ func (h *Held) find(ctx context.Context, token string) error {
 			Diagnosis: "The program or its child waits for something that does not come. " +
 				"(Go does so where UidMappings are given without CLONE_NEWUSER.)",
 			Look: fmt.Sprintf("cat /proc/%d/wchan", h.Program),
-=======
-	if errors.Is(err, context.DeadlineExceeded) {
-		return &Failure{
-			Command: h.Command, Expected: "the command runs, within ten seconds",
-			Kernel: fmt.Sprintf("it is not among the processes below %d; the program said: %s",
-				h.Program, strings.TrimSpace(h.errOut.String())),
-			Diagnosis: "The program waits for something that does not come, " +
-				"or it has executed something else.",
-			Look: "pstree -p " + strconv.Itoa(h.Program),
->>>>>>> lessons
 		}
 	}
 	if err != nil {
