@@ -6,10 +6,16 @@ package mutation
 func overlayMutations() []mutation {
 	return []mutation{
 		{name: "one lower layer only", edits: []edit{
-			{"overlay.go", `lower += ":" + name`, "if i == 0 {\n\t\t\tlower += \":\" + name\n\t\t}"},
+			{
+				"overlay.go", "lower = append(lower, name)",
+				"if i == 0 {\n\t\t\tlower = append(lower, name)\n\t\t}",
+			},
 		}},
 		{name: "the lowest layer is on top", edits: []edit{
-			{"overlay.go", `lower += ":" + name`, `lower = "init:" + name + lower[4:]`},
+			{
+				"overlay.go", "lower = append(lower, name)",
+				`lower = append([]string{"init", name}, lower[1:]...)`,
+			},
 		}},
 		{name: "upper is left out", edits: []edit{
 			{"overlay.go", `options += ",upperdir=upper,workdir=work"`, "options += \"\""},
@@ -45,7 +51,8 @@ func volumeMutations() []mutation {
 		{name: "a source that is missing is made", edits: []edit{
 			{
 				"volume.go", "if _, err := os.Stat(v.Source); err != nil {",
-				"_ = os.MkdirAll(v.Source, 0o755)\n\t\tif _, err := os.Stat(v.Source); err != nil {",
+				"_ = os.MkdirAll(v.Source, 0o755)\n" +
+					"\t\tif _, err := os.Stat(v.Source); err != nil {",
 			},
 		}},
 	}

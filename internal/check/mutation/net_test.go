@@ -25,15 +25,21 @@ func netMutations() []mutation {
 			{"net.go", "c.undo = append(c.undo, func() error { return disconnect(c) })", ""},
 		}},
 		{name: "the rules stay", edits: []edit{
-			{"bridge.go", "errors.Join(removeRules(), writeSettings(before))", "writeSettings(before)"},
+			{
+				"bridge.go", "errors.Join(removeRules(), writeSettings(before))",
+				"writeSettings(before)",
+			},
 		}},
 		{name: "the settings are not put back", edits: []edit{
 			{"bridge.go", "writeSettings(before)", "func(string) error { return nil }(before)"},
 		}},
 		{name: "a bridge without a port is not taken over", edits: []edit{
 			{
-				"bridge.go", "if err == nil && bridge != nil {\n\t\terr = removeIfUnused(bridge)\n\t}\n",
-				"if err == nil && bridge != nil {\n\t\treturn nil, netip.Prefix{}, unix.EEXIST\n\t}\n",
+				"bridge.go",
+				"if err == nil && bridge != nil {\n" +
+					"\t\terr = removeIfUnused(bridge)\n\t}\n",
+				"if err == nil && bridge != nil {\n" +
+					"\t\treturn nil, netip.Prefix{}, unix.EEXIST\n\t}\n",
 			},
 		}},
 	}
