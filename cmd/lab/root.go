@@ -40,6 +40,7 @@ func newRoot() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return hinted{fmt.Errorf("%w: %w", errUsage, err), cmd.CommandPath() + " --help"}
 	})
+	root.SuggestionsMinimumDistance = 2
 	root.SetHelpCommandGroupID(groupKeep)
 	root.SetCompletionCommandGroupID(groupKeep)
 	root.AddCommand(
