@@ -86,7 +86,7 @@ func TestTour(t *testing.T) {
 	verdict := fmt.Sprintf("^%d shown, 0 skipped, host unchanged: mounts, links, ", len(steps))
 	assert.Regexp(t, verdict, lines[len(lines)-1])
 	assert.NotContains(t, stdout, "FAIL")
-	for _, s := range strings.SplitSeq(stdout, "\n\n") {
+	for s := range strings.SplitSeq(stdout, "\n\n") {
 		assert.LessOrEqual(t, strings.Count(s, "\n"), 24, "a step fits a screen: %s", s)
 	}
 }
