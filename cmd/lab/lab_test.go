@@ -186,7 +186,7 @@ func TestSplitLine(t *testing.T) {
 	}{
 		{"nothing", nil, nil, nil},
 		{"a command", []string{"ls", "-l"}, []string{}, []string{"ls", "-l"}},
-		{"dashes", []string{"-ip", "x", "--", "ls", "--"}, []string{"-ip", "x"}, []string{"ls", "--"}},
+		{"dashes", []string{"-ip", "x", "--", "ls"}, []string{"-ip", "x"}, []string{"ls"}},
 		{"a switch", []string{"-user", "id"}, []string{"-user"}, []string{"id"}},
 		{"an equals sign", []string{"--pids=9", "hog"}, []string{"--pids=9"}, []string{"hog"}},
 		{"flags alone", []string{"-pids", "20"}, []string{"-pids", "20"}, nil},
