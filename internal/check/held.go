@@ -5,6 +5,7 @@ package check
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -55,6 +56,15 @@ func (h *Held) find(ctx context.Context, token string) error {
 		h.PID = agent(h.Program, token)
 		return h.PID != 0 && strings.Contains(h.out.String(), "ready"), nil
 	})
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		return &Failure{
+			Command: h.Command, Expected: "the command runs",
+			Kernel: "neither the command nor the program's end after 10s",
+			Diagnosis: "The program or its child waits for something that does not come. " +
+				"(Go does so where UidMappings are given without CLONE_NEWUSER.)",
+			Look: fmt.Sprintf("cat /proc/%d/wchan", h.Program),
+		}
+	}
 	if err != nil {
 		return err
 	}

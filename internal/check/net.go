@@ -26,7 +26,7 @@ func netChecks() []Check {
 	return []Check{
 		{
 			"the container has a network namespace of its own",
-			ownNamespace("net", "CLONE_NEWNET", true),
+			networkStays(ownNamespace("net", "CLONE_NEWNET", true)),
 		},
 		{"its loopback is up", held(loopbackUp)},
 		{"it has the address that was asked for and a default route", wired(addressAsAsked)},
@@ -423,7 +423,7 @@ func nothingLeft(ctx context.Context, s *Subject) (err error) {
 		if err := errors.Join(err, stopAll(ctx, a, b)); err != nil {
 			return err
 		}
-		err = sameNetwork(ctx, a, before,
+		err = sameNetwork(ctx, a.Command, before,
 			"What the last container does not undo stays on the host for good.")
 		if err != nil {
 			return fmt.Errorf("with ip_forward %s before: %w", value, err)
@@ -433,7 +433,9 @@ func nothingLeft(ctx context.Context, s *Subject) (err error) {
 }
 
 // sameNetwork waits until links, rules and settings are as they were.
-func sameNetwork(ctx context.Context, h *Held, before journal.Snapshot, diagnosis string) error {
+func sameNetwork(
+	ctx context.Context, command string, before journal.Snapshot, diagnosis string,
+) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	var left []string
@@ -446,9 +448,27 @@ func sameNetwork(ctx context.Context, h *Held, before journal.Snapshot, diagnosi
 		return nil
 	}
 	return &Failure{
-		Command: h.Command, Expected: "links, rules and settings of the host as before",
+		Command: command, Expected: "links, rules and settings of the host as before",
 		Kernel: strings.Join(left, "\n"), Diagnosis: diagnosis,
 		Look: "ip link; nft list ruleset; cat /proc/sys/net/ipv4/ip_forward",
+	}
+}
+
+// networkStays adds to a check that the host's network is as it was. The first
+// check of all needs it: what a program leaves each time is, from the second run
+// on, there before it starts.
+func networkStays(run func(context.Context, *Subject) error) func(context.Context, *Subject) error {
+	return func(ctx context.Context, s *Subject) error {
+		before, err := journal.Take()
+		if err != nil {
+			return err
+		}
+		if err := run(ctx, s); err != nil {
+			return err
+		}
+		command := shellLine([]string{s.Program, "run", "-rootfs", s.Root, s.Probe(true), "pid"})
+		return sameNetwork(ctx, command, before, "What the last container does not undo stays "+
+			"on the host for good.")
 	}
 }
 
@@ -478,6 +498,6 @@ func takenOver(ctx context.Context, s *Subject) error {
 	if err := errors.Join(judged, stopAll(ctx, next)); err != nil {
 		return err
 	}
-	return sameNetwork(ctx, next, before, "The next run has to know a bridge that a killed one "+
-		"left, use it, and undo all of it at its end.")
+	return sameNetwork(ctx, next.Command, before, "The next run has to know a bridge that a "+
+		"killed one left, use it, and undo all of it at its end.")
 }

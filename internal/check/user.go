@@ -212,8 +212,10 @@ func diesWithProgram(ctx context.Context, s *Subject) error {
 		return hasEnded(h.PID, before), nil
 	})
 	_, errWait := h.Wait(ctx)
+	// What a killed run leaves of its network the next one takes away.
+	_, errNext := s.Run(ctx, "", []string{"-user"}, s.Probe(false), "exit", "0")
 	if err == nil {
-		return errWait
+		return errors.Join(errWait, errNext)
 	}
 	return &Failure{
 		Command: h.Command, Expected: "no process is left after kill -KILL of the program",

@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -86,6 +87,9 @@ func build(ctx context.Context, names []string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	if err := look(root); err != nil {
+		return "", err
+	}
 	who, err := invoker.Current()
 	if err != nil {
 		return "", err
@@ -109,6 +113,24 @@ func build(ctx context.Context, names []string) (string, error) {
 		return "", fmt.Errorf("go build: %w\n%s", err, out)
 	}
 	return dir, nil
+}
+
+// look reads the state of every source file. go test takes a result from its
+// cache unless a file changed that the test itself looked at, and what go build
+// reads in a process of its own does not count.
+func look(root string) error {
+	return filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && strings.HasPrefix(d.Name(), ".") && path != root {
+			return fs.SkipDir
+		}
+		if strings.HasSuffix(path, ".go") {
+			_, err = os.Stat(path)
+		}
+		return err
+	})
 }
 
 // Package returns the import path of a program, relative to the module.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -78,7 +79,7 @@ func shiftOwners(c *container) error {
 		} else if err != nil {
 			return fmt.Errorf("mount_setattr %s idmap: %w", tree.Name(), err)
 		}
-		_ = tree.Close() // the child holds it from here on
+		_ = tree.Close() // the child has its own
 	}
 	return nil
 }
@@ -92,20 +93,23 @@ func takeRoot(c *container) error {
 	if c.User.LentRoot == 0 || c.Rootfs == "" {
 		return nil
 	}
+	defer unix.Close(c.User.FirstLent)
 	c.Rootfs = "."
 	return enterOnTop(c.User.FirstLent)
 }
 
 // takeLayers mounts the layers that were lent, in the container, in the
-// scratch file system, with which they will go.
+// scratch file system, with which they will go. An open one would stay within
+// reach, as /proc/1/fd/N, and with it what lies beside upper.
 func takeLayers(c *container) error {
 	for n := range c.User.LentRoot {
 		if err := os.Mkdir(lentName(n), 0o755); err != nil {
 			return err
 		}
-		err := unix.MoveMount(c.User.FirstLent+n, "",
-			unix.AT_FDCWD, lentName(n), unix.MOVE_MOUNT_F_EMPTY_PATH)
-		if err != nil {
+		fd := c.User.FirstLent + n
+		err := unix.MoveMount(fd, "", unix.AT_FDCWD, lentName(n),
+			unix.MOVE_MOUNT_F_EMPTY_PATH)
+		if err := errors.Join(err, unix.Close(fd)); err != nil {
 			return fmt.Errorf("move_mount %s: %w", lentName(n), err)
 		}
 	}

@@ -120,19 +120,49 @@ func mapsOf(t *testing.T, s *check.Subject) []inspect.Mapping {
 }
 
 // TestRootOwnsLentRoot has the container's root write to a root file system of
-// the host's root that nobody else can get to.
+// the host's root that nobody else can get to. It has none of root's groups.
 func TestRootOwnsLentRoot(t *testing.T) {
 	need.RealRoot(t)
 	need.Sandbox(t)
 	s := checktest.Subject(t, program)
 	require.NoError(t, os.Chmod(filepath.Dir(s.Root), 0o700))
+	s.Credential = &syscall.Credential{Groups: []uint32{0, 4}}
 	r, err := s.Run(t.Context(), "", []string{"-user", "-rootfs", s.Root},
-		"/bin/sh", "-c", "echo mine > /made && stat -c %u /made")
+		"/bin/sh", "-c", "echo mine > /made && stat -c %u /made; "+
+			"grep Groups /proc/self/status")
 	require.NoError(t, err)
-	assert.Equal(t, "0\n", r.Stdout, r.Stderr)
+	assert.Equal(t, "0\nGroups:\t \n", r.Stdout, r.Stderr)
 	var st unix.Stat_t
 	require.NoError(t, unix.Stat(filepath.Join(s.Root, "made"), &st))
 	assert.Zero(t, st.Uid, "on the disk")
+}
+
+// TestNothingLentStaysOpen looks at the files of the container's PID 1, which
+// its root could open again.
+func TestNothingLentStaysOpen(t *testing.T) {
+	need.RealRoot(t)
+	need.Sandbox(t)
+	s := checktest.Subject(t, program)
+	dir := t.TempDir()
+	require.NoError(t, os.Mkdir(filepath.Join(dir, "upper"), 0o755))
+	for _, root := range [][]string{
+		{"-rootfs", s.Root},
+		{"-lower", s.Root, "-upper", filepath.Join(dir, "upper")},
+	} {
+		flags := append([]string{"-user", "-v", dir + ":/mnt"}, root...)
+		h, err := s.Hold(t.Context(), true, flags...)
+		require.NoError(t, err)
+		files, err := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", h.Init))
+		require.NoError(t, err)
+		require.NotEmpty(t, files)
+		for _, file := range files {
+			info, err := os.Stat(file)
+			require.NoError(t, err)
+			assert.False(t, info.IsDir(), "%v: %s is open", flags, file)
+		}
+		_, err = h.Stop(t.Context())
+		require.NoError(t, err)
+	}
 }
 
 // TestForbidden takes user namespaces away from a host of its own: the limit

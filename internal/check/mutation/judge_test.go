@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"syscall"
 	"testing"
@@ -19,6 +20,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"lab/internal/check"
+	"lab/internal/inspect"
+	"lab/internal/need"
 )
 
 // variable carries the orders to the process that judges.
@@ -81,6 +84,7 @@ func judge(text string) int {
 		found.Error = err.Error()
 	} else {
 		found = firstFailure(o)
+		removeCgroups()
 	}
 	if err := json.NewEncoder(os.Stdout).Encode(found); err != nil {
 		fmt.Fprintln(os.Stderr, "judge:", err)
@@ -111,6 +115,34 @@ func furnish(shared bool) error {
 		return fmt.Errorf("make the mounts shared: %w", err)
 	}
 	return nil
+}
+
+// removeCgroups removes the cgroups that a mutant has left: a step names them
+// lab-PID-INODE, by the PID namespace that this process is the first of. What
+// stays all the same is found by the sandbox.
+func removeCgroups() {
+	inode, err := inspect.Namespace(os.Getpid(), "pid")
+	if err != nil {
+		return
+	}
+	hierarchies, err := need.Hierarchies()
+	if err != nil {
+		return
+	}
+	for _, h := range hierarchies {
+		for _, depth := range []string{"", "*/", "*/*/"} {
+			pattern := fmt.Sprintf("%s/%slab-*-%d", h.Mount, depth, inode)
+			dirs, _ := filepath.Glob(pattern) // fails for a bad pattern only
+			for _, dir := range dirs {
+				for range 200 {
+					if unix.Rmdir(dir) != unix.EBUSY {
+						break
+					}
+					time.Sleep(10 * time.Millisecond)
+				}
+			}
+		}
+	}
 }
 
 // firstFailure asks one check after another until one fails.

@@ -33,9 +33,10 @@ const module = "../../.."
 
 // mutation is one way to break a step.
 type mutation struct {
-	name   string // what is wrong with the program now
-	shared bool   // it shows where the host's mounts are shared
-	edits  []edit
+	name     string // what is wrong with the program now
+	shared   bool   // it shows where the host's mounts are shared
+	realRoot bool   // it shows for the machine's root
+	edits    []edit
 }
 
 // edit replaces text that a file of the step has exactly once.
@@ -52,21 +53,25 @@ func table() map[string][]mutation {
 		"05-cgroups": cgroupMutations(),
 		"06-unionfs": overlayMutations(),
 		"07-volumes": volumeMutations(),
+		"08-user":    userMutations(),
 	}
 }
 
 func TestMutations(t *testing.T) {
 	need.Go(t)
 	need.Sandbox(t)
-	root := checktest.Root(t)
 	for step, mutations := range table() {
 		t.Run(step, func(t *testing.T) {
 			needs(t, step)
 			for _, m := range mutations {
 				t.Run(m.name, func(t *testing.T) {
+					if m.realRoot {
+						need.RealRoot(t)
+					}
 					t.Parallel()
 					found := ask(t, orders{
-						Step: step, Program: build(t, step, m.edits), Root: root, Shared: m.shared,
+						Step: step, Program: build(t, step, m.edits),
+						Root: checktest.Root(t), Shared: m.shared,
 					})
 					require.NotNil(t, found.Failure, "all checks pass")
 					assert.NotEmpty(t, found.Failure.Diagnosis)
@@ -87,6 +92,8 @@ func needs(t *testing.T, step string) {
 		need.Cgroup(t, "memory", "cpu", "pids")
 	case "06-unionfs":
 		need.Overlay(t)
+	case "08-user":
+		need.UserNS(t)
 	}
 }
 
@@ -103,7 +110,6 @@ func TestEveryStepHasMutations(t *testing.T) {
 // The program itself passes, or the mutants would prove nothing.
 func TestReferencePasses(t *testing.T) {
 	need.Sandbox(t)
-	root := checktest.Root(t)
 	for step := range table() {
 		for name, shared := range map[string]bool{"private mounts": false, "shared mounts": true} {
 			t.Run(step+" on "+name, func(t *testing.T) {
@@ -111,7 +117,9 @@ func TestReferencePasses(t *testing.T) {
 				t.Parallel()
 				path, err := program.Path(t.Context(), step)
 				require.NoError(t, err)
-				found := ask(t, orders{Step: step, Program: path, Root: root, Shared: shared})
+				found := ask(t, orders{
+					Step: step, Program: path, Root: checktest.Root(t), Shared: shared,
+				})
 				require.Nil(t, found.Failure, found.Check)
 			})
 		}

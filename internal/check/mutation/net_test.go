@@ -35,11 +35,8 @@ func netMutations() []mutation {
 		}},
 		{name: "a bridge without a port is not taken over", edits: []edit{
 			{
-				"bridge.go",
-				"if err == nil && bridge != nil {\n" +
-					"\t\terr = removeIfUnused(bridge)\n\t}\n",
-				"if err == nil && bridge != nil {\n" +
-					"\t\treturn nil, netip.Prefix{}, unix.EEXIST\n\t}\n",
+				"bridge.go", "bridge != nil {\n\t\terr = removeIfUnused(bridge)\n\t}\n",
+				"bridge != nil {\n\t\treturn nil, netip.Prefix{}, unix.EEXIST\n\t}\n",
 			},
 		}},
 	}

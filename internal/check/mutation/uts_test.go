@@ -27,7 +27,7 @@ func utsMutations() []mutation {
 		}},
 		{name: "the parent sets the host name after the clone", edits: []edit{
 			{
-				"main.go", "go forward(c.signals, c.child)",
+				"signals.go", "go forward(c.signals, c.child)",
 				"go forward(c.signals, c.child)\n\tif err := setHostname(c); err != nil {\n" +
 					"\t\treturn 0, err\n\t}",
 			},

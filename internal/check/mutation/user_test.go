@@ -1,0 +1,44 @@
+//go:build linux
+
+package mutation
+
+// userMutations break 08-user.
+func userMutations() []mutation {
+	return []mutation{
+		// Go then waits for ever: it shares its memory with a child that it
+		// means to hold back, which without the flag holds back the parent.
+		{name: "no user namespace", edits: []edit{
+			{"user.go", "\tattr.Sys.Cloneflags |= unix.CLONE_NEWUSER\n", ""},
+		}},
+		{name: "the child is nobody inside", realRoot: true, edits: []edit{
+			{
+				"user.go", "attr.Sys.Credential = &syscall.Credential{Uid: 0, Gid: 0}",
+				"attr.Sys.Credential = nil",
+			},
+		}},
+		{name: "-user does nothing", edits: []edit{
+			{
+				"user.go", "if !u.On {\n\t\treturn nil\n\t}\n\tu.AsRoot",
+				"if u.On || !u.On {\n\t\treturn nil\n\t}\n\tu.AsRoot",
+			},
+		}},
+		{name: "root inside is root outside", realRoot: true, edits: []edit{
+			{
+				"idmap.go", "if os.Geteuid() == 0 {\n\t\treturn giveIDs",
+				"if os.Geteuid() == -1 {\n\t\treturn giveIDs",
+			},
+		}},
+		{name: "setgroups is allowed", edits: []edit{
+			{
+				"user.go", "attr.Sys.Credential =",
+				"attr.Sys.GidMappingsEnableSetgroups = true\n\tattr.Sys.Credential =",
+			},
+		}},
+		{name: "the container outlives the program", edits: []edit{
+			{
+				"user.go", "unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL)",
+				"unix.PR_SET_PDEATHSIG, uintptr(0)",
+			},
+		}},
+	}
+}
