@@ -201,7 +201,10 @@ func TryCgroup(controller string) error {
 func (h Hierarchy) try(parent, controller string) error {
 	dir := filepath.Join(parent, "lab-need-"+strconv.Itoa(os.Getpid()))
 	if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
-		return fmt.Errorf("make a cgroup for %s: %w", controller, err)
+		// Without the name, which is another one in each process: a reason to
+		// skip is compared with those that are allowed.
+		reason, _ := errors.AsType[syscall.Errno](err)
+		return fmt.Errorf("make a cgroup for %s in %s: %w", controller, parent, reason)
 	}
 	var missing error
 	available := thisHost().fields(filepath.Join(dir, "cgroup.controllers"))

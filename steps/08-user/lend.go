@@ -79,7 +79,7 @@ func shiftOwners(c *container) error {
 		} else if err != nil {
 			return fmt.Errorf("mount_setattr %s idmap: %w", tree.Name(), err)
 		}
-		_ = tree.Close() // the child has its own
+		_ = tree.Close() // the child holds it from here on
 	}
 	return nil
 }

@@ -37,17 +37,26 @@ func Judge(t *testing.T, subject *check.Subject, leaveOut ...string) {
 		if slices.Contains(leaveOut, s.ID) {
 			continue
 		}
-		for _, c := range check.Of(s.ID) {
-			t.Run(s.ID+": "+c.Name, func(t *testing.T) {
-				err := c.Run(t.Context(), subject)
-				if reason, skipped := check.Skipped(err); skipped {
-					t.Skip(reason)
-				}
-				if err != nil {
-					t.Error(err)
-				}
-			})
-		}
+		t.Run(s.ID, func(t *testing.T) {
+			if s.ID == "05-cgroups" {
+				need.Cgroup(t, "memory", "cpu", "pids")
+			}
+			for _, c := range check.Of(s.ID) {
+				t.Run(c.Name, func(t *testing.T) { one(t, c, subject) })
+			}
+		})
+	}
+}
+
+// one runs one check.
+func one(t *testing.T, c check.Check, subject *check.Subject) {
+	t.Helper()
+	err := c.Run(t.Context(), subject)
+	if reason, skipped := check.Skipped(err); skipped {
+		t.Skip(reason)
+	}
+	if err != nil {
+		t.Error(err)
 	}
 }
 
