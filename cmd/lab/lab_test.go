@@ -4,10 +4,10 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -67,8 +67,7 @@ func lab(t *testing.T, args ...string) (stdout, stderr string, status int) {
 }
 
 // tourable returns the steps that can be shown here.
-func tourable() []string {
-	var steps []string
+func tourable() (steps []string) {
 	for _, s := range course.Steps() {
 		if s.ID != "05-cgroups" || need.TryCgroup("memory") == nil {
 			steps = append(steps, s.ID)
@@ -84,8 +83,8 @@ func TestTour(t *testing.T) {
 	stdout, stderr, status := lab(t, append([]string{"tour"}, steps...)...)
 	require.Zero(t, status, stdout+stderr)
 	lines := strings.Split(strings.TrimSpace(stdout), "\n")
-	assert.Regexp(t, "^"+strconv.Itoa(len(steps))+" shown, 0 skipped, "+
-		"host unchanged: mounts, links, ", lines[len(lines)-1])
+	verdict := fmt.Sprintf("^%d shown, 0 skipped, host unchanged: mounts, links, ", len(steps))
+	assert.Regexp(t, verdict, lines[len(lines)-1])
 	assert.NotContains(t, stdout, "FAIL")
 	for s := range strings.SplitSeq(stdout, "\n\n") {
 		assert.LessOrEqual(t, strings.Count(s, "\n"), 24, "a step fits a screen: %s", s)
@@ -97,8 +96,8 @@ func TestTourHoldsItsContainer(t *testing.T) {
 	need.Sandbox(t)
 	for _, step := range []string{"01-uts", "03-mount"} {
 		t.Run(step, func(t *testing.T) {
-			cmd := exec.CommandContext(t.Context(), filepath.Join(programs(t), "lab"),
-				"tour", "--hold", step)
+			self := filepath.Join(programs(t), "lab")
+			cmd := exec.CommandContext(t.Context(), self, "tour", "--hold", step)
 			cmd.Env = append(os.Environ(), "HOME="+t.TempDir())
 			stdin, err := cmd.StdinPipe()
 			require.NoError(t, err)
@@ -187,19 +186,9 @@ func TestSplitLine(t *testing.T) {
 	}{
 		{"nothing", nil, nil, nil},
 		{"a command", []string{"ls", "-l"}, []string{}, []string{"ls", "-l"}},
-		{
-			"dashes",
-			[]string{"-ip", "10.0.0.2/24", "--", "ls", "--"},
-			[]string{"-ip", "10.0.0.2/24"},
-			[]string{"ls", "--"},
-		},
+		{"dashes", []string{"-ip", "x", "--", "ls"}, []string{"-ip", "x"}, []string{"ls"}},
 		{"a switch", []string{"-user", "id"}, []string{"-user"}, []string{"id"}},
-		{
-			"an equals sign",
-			[]string{"--memory=30M", "hog"},
-			[]string{"--memory=30M"},
-			[]string{"hog"},
-		},
+		{"an equals sign", []string{"--pids=9", "hog"}, []string{"--pids=9"}, []string{"hog"}},
 		{"flags alone", []string{"-pids", "20"}, []string{"-pids", "20"}, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
