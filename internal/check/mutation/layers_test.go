@@ -7,12 +7,15 @@ func overlayMutations() []mutation {
 	return []mutation{
 		{name: "one lower layer only", edits: []edit{
 			{
-				"overlay.go", `lower += ":" + name`,
-				"if i == 0 {\n\t\t\tlower += \":\" + name\n\t\t}",
+				"overlay.go", "lower = append(lower, name)",
+				"if i == 0 {\n\t\t\tlower = append(lower, name)\n\t\t}",
 			},
 		}},
 		{name: "the lowest layer is on top", edits: []edit{
-			{"overlay.go", `lower += ":" + name`, `lower = "init:" + name + lower[4:]`},
+			{
+				"overlay.go", "lower = append(lower, name)",
+				`lower = append([]string{"init", name}, lower[1:]...)`,
+			},
 		}},
 		{name: "upper is left out", edits: []edit{
 			{"overlay.go", `options += ",upperdir=upper,workdir=work"`, "options += \"\""},
