@@ -43,7 +43,8 @@ func runStep(ctx context.Context, step course.Step, args []string) error {
 	if len(line.command) == 0 && !line.has("h", "help") {
 		line.command = []string{"sh"}
 	}
-	cmd := exec.Command(path, slices.Concat([]string{"run"}, line.flags, []string{"--"}, line.command)...)
+	cmd := exec.Command(path,
+		slices.Concat([]string{"run"}, line.flags, []string{"--"}, line.command)...)
 	cmd.Env = append(os.Environ(), "PATH="+searchPath(root))
 	if err := lowerPrivileges(cmd, step, line); err != nil {
 		return err

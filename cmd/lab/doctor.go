@@ -107,7 +107,8 @@ func whereFound(c need.Cgroups, name string) string {
 	if !ok {
 		return "not found in /proc/self/mountinfo"
 	}
-	return fmt.Sprintf("v%d at %s, found in %s", controller.Version, controller.Mount, controller.Source)
+	return fmt.Sprintf("v%d at %s, found in %s",
+		controller.Version, controller.Mount, controller.Source)
 }
 
 // needs are the namespaces that a step adds to its parent's.
@@ -131,12 +132,15 @@ func diagnose(step course.Step, facts need.Facts) finding {
 	case (step.ID == "08-user" || !facts.Root && step.ID != "00-exec") && !facts.UserNS.OK:
 		f.Fix = "sudo lab run " + step.ID[:2]
 		if facts.UserNS.Setting != "" {
-			f.Fix += fmt.Sprintf(", or sudo sysctl -w %s=%s", facts.UserNS.Setting, facts.UserNS.Value)
+			f.Fix += fmt.Sprintf(", or sudo sysctl -w %s=%s",
+				facts.UserNS.Setting, facts.UserNS.Value)
 		}
 	case step.ID == "05-cgroups" && missing != "":
-		f.Fix = fmt.Sprintf("mount the %s controller (sudo mount -t cgroup2 none /sys/fs/cgroup)", missing)
+		f.Fix = fmt.Sprintf("mount the %s controller "+
+			"(sudo mount -t cgroup2 none /sys/fs/cgroup)", missing)
 	case step.ID == "05-cgroups" && !mayLimit(facts):
-		f.Fix = "sudo lab run 05, or a cgroup delegated by systemd-run --user --scope -p Delegate=yes"
+		f.Fix = "sudo lab run 05, or a cgroup delegated by " +
+			"systemd-run --user --scope -p Delegate=yes"
 	case step.ID == "06-unionfs" && !facts.Overlay.OK:
 		f.Fix = "sudo modprobe overlay"
 	default:

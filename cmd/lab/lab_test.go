@@ -4,10 +4,10 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -66,29 +66,27 @@ func lab(t *testing.T, args ...string) (stdout, stderr string, status int) {
 	return out.String(), errOut.String(), cmd.ProcessState.ExitCode()
 }
 
-// tourable returns the steps that can be shown here, and how many cannot.
-func tourable() (steps []string, skipped int) {
+// tourable returns the steps that can be shown here.
+func tourable() (steps []string) {
 	for _, s := range course.Steps() {
-		if s.ID == "05-cgroups" && need.TryCgroup("memory") != nil {
-			skipped++
-		} else {
+		if s.ID != "05-cgroups" || need.TryCgroup("memory") == nil {
 			steps = append(steps, s.ID)
 		}
 	}
-	return steps, skipped
+	return steps
 }
 
 func TestTour(t *testing.T) {
 	need.Sandbox(t)
 	need.Overlay(t)
-	steps, _ := tourable()
+	steps := tourable()
 	stdout, stderr, status := lab(t, append([]string{"tour"}, steps...)...)
 	require.Zero(t, status, stdout+stderr)
 	lines := strings.Split(strings.TrimSpace(stdout), "\n")
-	assert.Regexp(t, "^"+strconv.Itoa(len(steps))+" shown, 0 skipped, host unchanged: mounts, links, ",
-		lines[len(lines)-1])
+	verdict := fmt.Sprintf("^%d shown, 0 skipped, host unchanged: mounts, links, ", len(steps))
+	assert.Regexp(t, verdict, lines[len(lines)-1])
 	assert.NotContains(t, stdout, "FAIL")
-	for _, s := range strings.Split(stdout, "\n\n") {
+	for s := range strings.SplitSeq(stdout, "\n\n") {
 		assert.LessOrEqual(t, strings.Count(s, "\n"), 24, "a step fits a screen: %s", s)
 	}
 }
@@ -98,7 +96,8 @@ func TestTourHoldsItsContainer(t *testing.T) {
 	need.Sandbox(t)
 	for _, step := range []string{"01-uts", "03-mount"} {
 		t.Run(step, func(t *testing.T) {
-			cmd := exec.CommandContext(t.Context(), filepath.Join(programs(t), "lab"), "tour", "--hold", step)
+			self := filepath.Join(programs(t), "lab")
+			cmd := exec.CommandContext(t.Context(), self, "tour", "--hold", step)
 			cmd.Env = append(os.Environ(), "HOME="+t.TempDir())
 			stdin, err := cmd.StdinPipe()
 			require.NoError(t, err)
@@ -159,7 +158,7 @@ func TestTourJSON(t *testing.T) {
 // Whenever the tour is interrupted, it undoes what it made and says so.
 func TestTourInterrupted(t *testing.T) {
 	need.Sandbox(t)
-	steps, _ := tourable()
+	steps := tourable()
 	for i := range 12 {
 		sig := []unix.Signal{unix.SIGINT, unix.SIGTERM}[i%2]
 		before, err := journal.Take()
@@ -187,9 +186,9 @@ func TestSplitLine(t *testing.T) {
 	}{
 		{"nothing", nil, nil, nil},
 		{"a command", []string{"ls", "-l"}, []string{}, []string{"ls", "-l"}},
-		{"dashes", []string{"-ip", "10.0.0.2/24", "--", "ls", "--"}, []string{"-ip", "10.0.0.2/24"}, []string{"ls", "--"}},
+		{"dashes", []string{"-ip", "x", "--", "ls"}, []string{"-ip", "x"}, []string{"ls"}},
 		{"a switch", []string{"-user", "id"}, []string{"-user"}, []string{"id"}},
-		{"an equals sign", []string{"--memory=30M", "hog"}, []string{"--memory=30M"}, []string{"hog"}},
+		{"an equals sign", []string{"--pids=9", "hog"}, []string{"--pids=9"}, []string{"hog"}},
 		{"flags alone", []string{"-pids", "20"}, []string{"-pids", "20"}, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {

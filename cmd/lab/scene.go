@@ -132,7 +132,8 @@ func sceneUser(cmd *exec.Cmd, step course.Step, facts need.Facts) error {
 		return nil
 	}
 	if !facts.UserNS.OK {
-		return hinted{fmt.Errorf("show %s as an ordinary user: %s", step.ID, facts.UserNS.Why), "sudo lab tour"}
+		err := fmt.Errorf("show %s as an ordinary user: %s", step.ID, facts.UserNS.Why)
+		return hinted{err, "sudo lab tour"}
 	}
 	cmd.Env = append(os.Environ(), "LAB_ROOTLESS=1")
 	if scope := delegatedScope(step, facts); scope != nil {

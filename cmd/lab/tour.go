@@ -63,7 +63,12 @@ func takeTour(cmd *cobra.Command, o tourOptions, args []string) error {
 	}
 	ctx, stop := signal.NotifyContext(cmd.Context(), unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
 	defer stop()
-	t := &tourGuide{options: o, out: cmd.OutOrStdout(), in: bufio.NewReader(os.Stdin), facts: need.Look()}
+	t := &tourGuide{
+		options: o,
+		out:     cmd.OutOrStdout(),
+		in:      bufio.NewReader(os.Stdin),
+		facts:   need.Look(),
+	}
 	t.printer = newTourPrinter(t.out)
 	if o.json {
 		t.printer.out = io.Discard

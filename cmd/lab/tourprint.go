@@ -39,7 +39,8 @@ func (p *tourPrinter) intro(count int, facts need.Facts) {
 	if count > 1 {
 		steps = fmt.Sprintf("%d steps", count)
 	}
-	fmt.Fprintf(p.out, "The tour runs %s, each a container for a moment, as %s.\n", steps, who(facts))
+	fmt.Fprintf(p.out, "The tour runs %s, each a container for a moment, as %s.\n",
+		steps, who(facts))
 	fmt.Fprintf(p.out, "It leaves nothing behind; at the end the host is compared with before.\n")
 }
 
@@ -121,7 +122,8 @@ func (p *tourPrinter) skip(step course.Step, reason string) {
 
 // holding says how to look at a container from another terminal.
 func (p *tourPrinter) holding(scene tour.Scene) {
-	fmt.Fprintf(p.out, "\nThe container's process is %d on this host. In another terminal:\n", scene.PID)
+	fmt.Fprintf(p.out, "\nThe container's process is %d on this host. In another terminal:\n",
+		scene.PID)
 	for _, v := range scene.Values {
 		fmt.Fprintf(p.out, "  %s\n", v.Source)
 	}

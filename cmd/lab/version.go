@@ -16,7 +16,8 @@ func newVersion() *cobra.Command {
 		GroupID: groupKeep,
 		Args:    arguments(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, err := fmt.Fprintln(cmd.OutOrStdout(), "lab", version(), runtime.GOOS+"/"+runtime.GOARCH)
+			_, err := fmt.Fprintln(cmd.OutOrStdout(), "lab",
+				version(), runtime.GOOS+"/"+runtime.GOARCH)
 			return err
 		},
 	}

@@ -30,7 +30,8 @@ var course = []step{
 		"leave.go", "legacy.go", "links.go", "nat.go", "net.go", "resolv.go",
 	}},
 	{"05-cgroups", []string{
-		"cgroup.go", "cgroup_v1.go", "cgroup_v2.go", "delegate.go", "hierarchy.go", "limits.go", "report.go",
+		"cgroup.go", "cgroup_v1.go", "cgroup_v2.go", "delegate.go",
+		"hierarchy.go", "limits.go", "report.go",
 	}},
 	{"06-unionfs", []string{
 		"initlayer.go", "layers.go", "overlay.go", "scratch.go", "workdir.go",

@@ -77,7 +77,8 @@ func statusPasses(ctx context.Context, s *Subject) error {
 		if err != nil {
 			return err
 		}
-		if err := wantStatus(r, want, "The command's exit status was lost on the way."); err != nil {
+		err = wantStatus(r, want, "The command's exit status was lost on the way.")
+		if err != nil {
 			return err
 		}
 	}
@@ -157,25 +158,35 @@ func signalsReach(ctx context.Context, s *Subject) error {
 	if err != nil {
 		return err
 	}
-	want := "ready\n"
-	for _, sig := range []struct {
+	signals := []struct {
 		name   string
 		number unix.Signal
-	}{{"", 0}, {"USR1", unix.SIGUSR1}, {"HUP", unix.SIGHUP}, {"INT", unix.SIGINT}, {"TERM", unix.SIGTERM}} {
+	}{
+		{"", 0}, // before the first one the agent says that it is ready
+		{"USR1", unix.SIGUSR1},
+		{"HUP", unix.SIGHUP},
+		{"INT", unix.SIGINT},
+		{"TERM", unix.SIGTERM},
+	}
+	lines := []string{"ready"}
+	for _, sig := range signals {
 		if sig.name != "" {
-			want += sig.name + "\n"
+			lines = append(lines, sig.name)
 			if err := h.Signal(sig.number); err != nil {
 				return err
 			}
 		}
+		want := strings.Join(lines, "\n") + "\n"
 		err := Until(ctx, 5*time.Second, func() (bool, error) { return h.Output() == want, nil })
 		if err != nil {
 			kernel := fmt.Sprintf("the command caught: %q", h.Output())
 			h.kill()
 			return &Failure{
-				Command: h.Command, Expected: "a signal to the program reaches its command: " + sig.name,
-				Kernel:    kernel,
-				Diagnosis: "The signal ended at the program. It has to be caught and sent on; see signal(7).",
+				Command:  h.Command,
+				Expected: "a signal to the program reaches its command: " + sig.name,
+				Kernel:   kernel,
+				Diagnosis: "The signal ended at the program. " +
+					"It has to be caught and sent on; see signal(7).",
 			}
 		}
 	}

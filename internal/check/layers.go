@@ -5,6 +5,7 @@ package check
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -42,7 +43,8 @@ func newImage(s *Subject) (*image, error) {
 		"second/.keep":               "",
 	} {
 		path := filepath.Join(dir, name)
-		err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), 0o644))
+		err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755),
+			os.WriteFile(path, []byte(text), 0o644))
 		if err != nil {
 			return nil, errors.Join(err, m.remove())
 		}
@@ -142,7 +144,7 @@ func content(path string, mode uint32) (string, error) {
 		defer file.Close()
 		hash := sha256.New()
 		_, err = io.Copy(hash, file)
-		return fmt.Sprintf("%x", hash.Sum(nil)), err
+		return hex.EncodeToString(hash.Sum(nil)), err
 	}
 	return "", nil
 }

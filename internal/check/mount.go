@@ -19,7 +19,10 @@ import (
 // mountChecks are those of 03-mount.
 func mountChecks() []Check {
 	return []Check{
-		{"the container has a mount namespace of its own", ownNamespace("mnt", "CLONE_NEWNS", true)},
+		{
+			"the container has a mount namespace of its own",
+			ownNamespace("mnt", "CLONE_NEWNS", true),
+		},
 		{"its root is the given directory", held(rootIsGiven)},
 		{"none of its mounts is a peer of a mount of the host", held(noPeers)},
 		{"the old root is gone", held(oldRootGone)},
@@ -57,11 +60,12 @@ func rootIsGiven(s *Subject, h *Held) error {
 		return nil
 	}
 	return &Failure{
-		Command:   h.Command,
-		Expected:  fmt.Sprintf("%s is inode %d of device %x", path, want.Ino, want.Dev),
-		Kernel:    fmt.Sprintf("it is inode %d of device %x", got.Ino, got.Dev),
-		Diagnosis: "The root was not changed to the given directory, or something lies on top of it.",
-		Look:      fmt.Sprintf("stat -L %s %s", s.Root, path),
+		Command:  h.Command,
+		Expected: fmt.Sprintf("%s is inode %d of device %x", path, want.Ino, want.Dev),
+		Kernel:   fmt.Sprintf("it is inode %d of device %x", got.Ino, got.Dev),
+		Diagnosis: "The root was not changed to the given directory, " +
+			"or something lies on top of it.",
+		Look: fmt.Sprintf("stat -L %s %s", s.Root, path),
 	}
 }
 
@@ -93,9 +97,11 @@ func noPeers(_ *Subject, h *Held) error {
 		if _, shared := host[group]; shared {
 			return &Failure{
 				Command: h.Command, Expected: "no mount is shared with the host",
-				Kernel:    fmt.Sprintf("%s is in peer group %s, as %s on the host is", point, group, host[group]),
-				Diagnosis: "The new namespace begins as a copy whose shared mounts stay peers: make / private, recursively, first.",
-				Look:      fmt.Sprintf("grep shared /proc/%d/mountinfo", h.PID),
+				Kernel: fmt.Sprintf("%s is in peer group %s, as %s on the host is",
+					point, group, host[group]),
+				Diagnosis: "The new namespace begins as a copy whose shared mounts stay peers: " +
+					"make / private, recursively, first.",
+				Look: fmt.Sprintf("grep shared /proc/%d/mountinfo", h.PID),
 			}
 		}
 	}
@@ -109,16 +115,19 @@ func oldRootGone(_ *Subject, h *Held) error {
 		return err
 	}
 	for _, m := range inside {
-		if m.Mountpoint == "/" || slices.Contains([]string{"/proc", "/sys", "/dev"}, m.Mountpoint) ||
+		if slices.Contains([]string{"/", "/proc", "/sys", "/dev"}, m.Mountpoint) ||
 			strings.HasPrefix(m.Mountpoint, "/dev/") || strings.HasPrefix(m.Mountpoint, "/sys/") ||
 			m.Mountpoint == "/etc/resolv.conf" && m.FSType == "tmpfs" { // from 04 on
 			continue
 		}
 		return &Failure{
-			Command: h.Command, Expected: "the container's mounts are /, /proc, /sys and those below /dev",
-			Kernel:    fmt.Sprintf("/proc/%d/mountinfo has %s too, from %s %s", h.PID, m.Mountpoint, m.Source, m.Root),
-			Diagnosis: "The old root is still mounted: umount2(2) with MNT_DETACH after pivot_root(2).",
-			Look:      fmt.Sprintf("cat /proc/%d/mountinfo", h.PID),
+			Command:  h.Command,
+			Expected: "the container's mounts are /, /proc, /sys and those below /dev",
+			Kernel: fmt.Sprintf("/proc/%d/mountinfo has %s too, from %s %s",
+				h.PID, m.Mountpoint, m.Source, m.Root),
+			Diagnosis: "The old root is still mounted: " +
+				"umount2(2) with MNT_DETACH after pivot_root(2).",
+			Look: fmt.Sprintf("cat /proc/%d/mountinfo", h.PID),
 		}
 	}
 	// With chroot(2) the list above can be clean, for mountinfo leaves out what
@@ -130,7 +139,8 @@ func oldRootGone(_ *Subject, h *Held) error {
 	}
 	return &Failure{
 		Command: h.Command, Expected: "the container's / is a mount",
-		Kernel:    fmt.Sprintf("/proc/%d/mountinfo has no / : the mounts above it are out of sight, not gone", h.PID),
+		Kernel: fmt.Sprintf("/proc/%d/mountinfo has no / : "+
+			"the mounts above it are out of sight, not gone", h.PID),
 		Diagnosis: "The root was changed with chroot(2), which leaves the old root mounted.",
 		Look:      fmt.Sprintf("cat /proc/%d/mountinfo", h.PID),
 	}
@@ -148,10 +158,12 @@ func procIsOwn(_ *Subject, h *Held) error {
 		return nil
 	}
 	return &Failure{
-		Command: h.Command, Expected: fmt.Sprintf("process 1 of the container's /proc is in pid:[%d]", own.Ino),
-		Kernel:    fmt.Sprintf("%s: inode %d, %v", path, shown.Ino, err),
-		Diagnosis: "A /proc shows the PID namespace of the process that mounted it: the container has to mount its own.",
-		Look:      fmt.Sprintf("ls /proc/%d/root/proc", h.PID),
+		Command:  h.Command,
+		Expected: fmt.Sprintf("process 1 of the container's /proc is in pid:[%d]", own.Ino),
+		Kernel:   fmt.Sprintf("%s: inode %d, %v", path, shown.Ino, err),
+		Diagnosis: "A /proc shows the PID namespace of the process that mounted it: " +
+			"the container has to mount its own.",
+		Look: fmt.Sprintf("ls /proc/%d/root/proc", h.PID),
 	}
 }
 
@@ -208,8 +220,9 @@ func devices(_ *Subject, h *Held) error {
 				name, unix.Major(want.Rdev), unix.Minor(want.Rdev)),
 			Kernel: fmt.Sprintf("%s: mode %o, device %d:%d, %v", path, got.Mode,
 				unix.Major(got.Rdev), unix.Minor(got.Rdev), err),
-			Diagnosis: "Programs count on these devices; where mknod(2) is refused the host's can be bound.",
-			Look:      fmt.Sprintf("ls -l /proc/%d/root/dev", h.PID),
+			Diagnosis: "Programs count on these devices; " +
+				"where mknod(2) is refused the host's can be bound.",
+			Look: fmt.Sprintf("ls -l /proc/%d/root/dev", h.PID),
 		}
 	}
 	return ownDevMounts(h)
@@ -230,7 +243,8 @@ func ownDevMounts(h *Held) error {
 			Command: h.Command, Expected: "a " + kind + " of the container's own on " + point,
 			Kernel:    fmt.Sprintf("/proc/%d/mountinfo has none", h.PID),
 			Diagnosis: "Devices, terminals and shared memory are the host's, or missing.",
-			Look:      fmt.Sprintf("grep ' %s ' /proc/%d/mountinfo /proc/self/mountinfo", point, h.PID),
+			Look: fmt.Sprintf("grep ' %s ' /proc/%d/mountinfo /proc/self/mountinfo",
+				point, h.PID),
 		}
 		switch {
 		case own == nil:
@@ -257,8 +271,9 @@ func escapeFails(ctx context.Context, s *Subject) error {
 	}
 	return &Failure{
 		Command: r.Command, Expected: "contained",
-		Kernel:    strings.TrimSpace(r.Stdout + r.Stderr),
-		Diagnosis: "The root was changed with chroot(2): a process that is root inside leaves it by a second chroot.",
+		Kernel: strings.TrimSpace(r.Stdout + r.Stderr),
+		Diagnosis: "The root was changed with chroot(2): " +
+			"a process that is root inside leaves it by a second chroot.",
 	}
 }
 
@@ -304,8 +319,9 @@ func hostTableStays(
 	}
 	return &Failure{
 		Command: h.Command, Expected: "/proc/self/mountinfo of the host as before",
-		Kernel:    "while it ran:\n" + string(during) + "after:\n" + string(after),
-		Diagnosis: "Mounts of the container reached the host: they were made before the namespace, or in a shared one.",
-		Look:      "cat /proc/self/mountinfo",
+		Kernel: "while it ran:\n" + string(during) + "after:\n" + string(after),
+		Diagnosis: "Mounts of the container reached the host: " +
+			"they were made before the namespace, or in a shared one.",
+		Look: "cat /proc/self/mountinfo",
 	}
 }

@@ -57,9 +57,10 @@ func rootIsOverlay(ctx context.Context, s *Subject) error {
 			}
 			return &Failure{
 				Command: h.Command, Expected: fmt.Sprintf("%s says %q inside", name, want),
-				Kernel:    fmt.Sprintf("it says %q, %v", text, err),
-				Diagnosis: "The layers are in another order than lowerdir= has them: the first is the topmost.",
-				Look:      fmt.Sprintf("ls %s", h.inside("/opt/app")),
+				Kernel: fmt.Sprintf("it says %q, %v", text, err),
+				Diagnosis: "The layers are in another order than lowerdir= has them: " +
+					"the first is the topmost.",
+				Look: "ls " + h.inside("/opt/app"),
 			}
 		}
 		return nil
@@ -116,7 +117,8 @@ func upperTakes(ctx context.Context, s *Subject) error {
 		text, err := os.ReadFile(filepath.Join(upper, "opt/app/both"))
 		if want := m.word + "more\n"; err != nil || string(text) != want {
 			return fail(fmt.Sprintf("upper has a copy of opt/app/both that says %q", want),
-				fmt.Sprintf("%q, %v", text, err), "The first write copies the whole file up; here it went elsewhere.")
+				fmt.Sprintf("%q, %v", text, err),
+				"The first write copies the whole file up; here it went elsewhere.")
 		}
 		var st unix.Stat_t
 		err = unix.Lstat(filepath.Join(upper, "opt/app/gone"), &st)
@@ -177,9 +179,10 @@ func judgeInitLayer(m *image, h *Held, hostname string) error {
 		if _, err := os.Lstat(m.path("upper" + name)); err == nil {
 			return &Failure{
 				Command: h.Command, Expected: "upper has only what the container changed",
-				Kernel:    "it has " + name,
-				Diagnosis: "What differs from run to run belongs into a lower layer of its own, not into upper.",
-				Look:      "ls -lR " + m.path("upper"),
+				Kernel: "it has " + name,
+				Diagnosis: "What differs from run to run belongs into a lower layer of its own, " +
+					"not into upper.",
+				Look: "ls -lR " + m.path("upper"),
 			}
 		}
 	}
@@ -205,7 +208,8 @@ func lowerShared(ctx context.Context, s *Subject) error {
 			text, err := os.ReadFile(h.inside("/opt/app/both"))
 			if err != nil || string(text) != words[upper]+"\n" {
 				errs = append(errs, &Failure{
-					Command: h.Command, Expected: fmt.Sprintf("/opt/app/both says %q inside", words[upper]),
+					Command:   h.Command,
+					Expected:  fmt.Sprintf("/opt/app/both says %q inside", words[upper]),
 					Kernel:    fmt.Sprintf("%q, %v", text, err),
 					Diagnosis: "Two containers with one image write to the same place.",
 				})
@@ -231,9 +235,10 @@ func readOnlyRoot(ctx context.Context, s *Subject) error {
 		}
 		return &Failure{
 			Command: h.Command, Expected: "writing to / gives EROFS",
-			Kernel:    fmt.Sprintf("creating a file there: %v", err),
-			Diagnosis: "Without an upper layer there is no place for changes: the root has to refuse them.",
-			Look:      fmt.Sprintf("grep ' / / ' /proc/%d/mountinfo", h.PID),
+			Kernel: fmt.Sprintf("creating a file there: %v", err),
+			Diagnosis: "Without an upper layer there is no place for changes: " +
+				"the root has to refuse them.",
+			Look: fmt.Sprintf("grep ' / / ' /proc/%d/mountinfo", h.PID),
 		}
 	})
 }
@@ -249,7 +254,10 @@ func hundredLayers(ctx context.Context, s *Subject) error {
 			}
 			lower, names = append(lower, m.path(name)), append(names, name)
 		}
-		flags := []string{"-lower", strings.Join(append(lower, m.root), ":"), "-upper", m.path("upper")}
+		flags := []string{
+			"-lower", strings.Join(append(lower, m.root), ":"),
+			"-upper", m.path("upper"),
+		}
 		h, err := s.Hold(ctx, true, flags...)
 		if err != nil {
 			return err
@@ -259,8 +267,9 @@ func hundredLayers(ctx context.Context, s *Subject) error {
 			if _, err := os.Stat(h.inside("/" + name)); err != nil && judged == nil {
 				judged = &Failure{
 					Command: h.Command, Expected: "the root shows the files of all layers",
-					Kernel:    err.Error(),
-					Diagnosis: "Layers were left out: the options of a mount have to fit into one page.",
+					Kernel: err.Error(),
+					Diagnosis: "Layers were left out: the options of a mount have to fit " +
+						"into one page.",
 				}
 			}
 		}
@@ -285,7 +294,8 @@ func nothingBesideUpper(ctx context.Context, s *Subject) error {
 			return nil
 		}
 		return &Failure{
-			Command:  shellLine(slices.Concat([]string{s.Program, "run"}, m.flags("upper"), []string{"true"})),
+			Command: shellLine(slices.Concat(
+				[]string{s.Program, "run"}, m.flags("upper"), []string{"true"})),
 			Expected: "beside upper is what was there before: " + strings.Join(before, " "),
 			Kernel:   strings.Join(after, " "),
 			Diagnosis: "The overlay's working directory is of no use after the container: " +

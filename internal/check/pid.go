@@ -17,7 +17,10 @@ import (
 // pidChecks are those of 02-pid.
 func pidChecks() []Check {
 	return []Check{
-		{"the container has a PID namespace of its own", ownNamespace("pid", "CLONE_NEWPID", false)},
+		{
+			"the container has a PID namespace of its own",
+			ownNamespace("pid", "CLONE_NEWPID", false),
+		},
 		{"its first process is PID 1", firstIsOne},
 		{"orphans are reaped", orphansReaped},
 		{"TERM ends the container within a second", termEnds},
@@ -38,9 +41,10 @@ func firstIsOne(ctx context.Context, s *Subject) error {
 	} else if n := len(st.NSpid); n < 2 || st.NSpid[n-1] != 1 {
 		judged = &Failure{
 			Command: h.Command, Expected: "the first process has pid 1 inside",
-			Kernel:    fmt.Sprintf("NSpid in /proc/%d/status is %v", h.Init, st.NSpid),
-			Diagnosis: "A process stays in its PID namespace; only children are born into a new one.",
-			Look:      fmt.Sprintf("grep NSpid /proc/%d/status", h.Init),
+			Kernel: fmt.Sprintf("NSpid in /proc/%d/status is %v", h.Init, st.NSpid),
+			Diagnosis: "A process stays in its PID namespace; " +
+				"only children are born into a new one.",
+			Look: fmt.Sprintf("grep NSpid /proc/%d/status", h.Init),
 		}
 	}
 	_, err = h.Stop(ctx)
@@ -88,9 +92,10 @@ func orphansReaped(ctx context.Context, s *Subject) error {
 	if len(zombies) > 0 {
 		judged = &Failure{
 			Command: h.Command, Expected: "PID 1 waits for the orphans it inherits",
-			Kernel:    fmt.Sprintf("processes %v are in state Z", zombies),
-			Diagnosis: "PID 1 waits for its own command only. wait4(2) with pid -1 takes every child.",
-			Look:      "ps -o pid,ppid,stat,comm",
+			Kernel: fmt.Sprintf("processes %v are in state Z", zombies),
+			Diagnosis: "PID 1 waits for its own command only. " +
+				"wait4(2) with pid -1 takes every child.",
+			Look: "ps -o pid,ppid,stat,comm",
 		}
 	} else {
 		judged = err
@@ -123,7 +128,8 @@ func termEnds(ctx context.Context, s *Subject) error {
 	if err != nil {
 		return err
 	}
-	return wantStatus(r, 128+int(unix.SIGTERM), "The command was ended by TERM; its status says so.")
+	return wantStatus(r, 128+int(unix.SIGTERM),
+		"The command was ended by TERM; its status says so.")
 }
 
 // nothingRuns leaves a process in the background.
@@ -172,7 +178,8 @@ func leavesNothing(ctx context.Context, s *Subject, end func(*Held) error) error
 	}
 	return &Failure{
 		Command: h.Command, Expected: "no process of the container is left",
-		Kernel:    fmt.Sprintf("pid:[%d] still has the processes %v", namespace, alive),
-		Diagnosis: "The container outlived its program: PID 1 has to end with it (prctl(2), PR_SET_PDEATHSIG).",
+		Kernel: fmt.Sprintf("pid:[%d] still has the processes %v", namespace, alive),
+		Diagnosis: "The container outlived its program: " +
+			"PID 1 has to end with it (prctl(2), PR_SET_PDEATHSIG).",
 	}
 }

@@ -92,7 +92,8 @@ func rootIsMapped(h *Held) error {
 			continue
 		}
 		return &Failure{
-			Command: h.Command, Expected: fmt.Sprintf("%s 0 inside stands for %d outside", kind, outside),
+			Command:   h.Command,
+			Expected:  fmt.Sprintf("%s 0 inside stands for %d outside", kind, outside),
 			Kernel:    fmt.Sprintf("/proc/%d/%s_map: %v", h.PID, kind, maps),
 			Diagnosis: "A user namespace without a map has no ids: everybody in it is nobody.",
 			Look:      fmt.Sprintf("cat /proc/%d/%s_map", h.PID, kind),
@@ -110,7 +111,8 @@ func setgroupsDenied(h *Held) error {
 	}
 	return &Failure{
 		Command: h.Command, Expected: "deny", Kernel: fmt.Sprintf("%s: %s", path, text),
-		Diagnosis: "Root inside can leave its groups, and so reach files that are closed to one of them: " +
+		Diagnosis: "Root inside can leave its groups, " +
+			"and so reach files that are closed to one of them: " +
 			"deny has to be written before the gid_map.",
 		Look: "cat " + path,
 	}
@@ -159,11 +161,13 @@ func ownsNamespaces(h *Held) error {
 			continue
 		}
 		return &Failure{
-			Command:   h.Command,
-			Expected:  fmt.Sprintf("the %s namespace belongs to user:[%d]", kind, user),
-			Kernel:    fmt.Sprintf("NS_GET_USERNS of /proc/%d/ns/%s says user:[%d]", h.PID, kind, owner),
-			Diagnosis: "It was made before the user namespace, or not at all, so root inside has no right over it.",
-			Look:      fmt.Sprintf("lsns -o NS,TYPE,PID,ONS -p %d", h.PID),
+			Command:  h.Command,
+			Expected: fmt.Sprintf("the %s namespace belongs to user:[%d]", kind, user),
+			Kernel: fmt.Sprintf("NS_GET_USERNS of /proc/%d/ns/%s says user:[%d]",
+				h.PID, kind, owner),
+			Diagnosis: "It was made before the user namespace, or not at all, " +
+				"so root inside has no right over it.",
+			Look: fmt.Sprintf("lsns -o NS,TYPE,PID,ONS -p %d", h.PID),
 		}
 	}
 	return nil
@@ -183,9 +187,10 @@ func noneOutside(ctx context.Context, s *Subject) error {
 	}
 	return &Failure{
 		Command: r.Command, Expected: "permission denied",
-		Kernel:    fmt.Sprintf("exit status %d; %s", r.Status, strings.TrimSpace(r.Stderr)),
-		Diagnosis: "The container's root has a capability outside of its namespaces: it is the host's root.",
-		Look:      "readlink /proc/self/ns/user",
+		Kernel: fmt.Sprintf("exit status %d; %s", r.Status, strings.TrimSpace(r.Stderr)),
+		Diagnosis: "The container's root has a capability outside of its namespaces: " +
+			"it is the host's root.",
+		Look: "readlink /proc/self/ns/user",
 	}
 }
 
@@ -204,12 +209,7 @@ func diesWithProgram(ctx context.Context, s *Subject) error {
 	}
 	// Its input stays open, so the agent has no reason of its own to end.
 	err = Until(ctx, 5*time.Second, func() (bool, error) {
-		status, err := inspect.ReadStatus(h.PID)
-		if err != nil || status.State == 'Z' {
-			return true, nil //nolint:nilerr // no status: the process is gone
-		}
-		now, err := inspect.StartTime(h.PID)
-		return err != nil || now != before, nil
+		return hasEnded(h.PID, before), nil
 	})
 	_, errWait := h.Wait(ctx)
 	// What a killed run leaves of its network the next one takes away.
@@ -224,4 +224,15 @@ func diesWithProgram(ctx context.Context, s *Subject) error {
 			"it has to be asked for again after the second execve(2).",
 		Look: fmt.Sprintf("ps -p %d", h.PID),
 	}
+}
+
+// hasEnded reports whether the process that had this pid and start time is gone,
+// or a zombie. What cannot be read any more is gone.
+func hasEnded(pid int, start uint64) bool {
+	status, err := inspect.ReadStatus(pid)
+	if err != nil || status.State == 'Z' {
+		return true
+	}
+	now, err := inspect.StartTime(pid)
+	return err != nil || now != start
 }

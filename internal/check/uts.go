@@ -14,7 +14,10 @@ import (
 // utsChecks are those of 01-uts.
 func utsChecks() []Check {
 	return []Check{
-		{"the container has a UTS namespace of its own", ownNamespace("uts", "CLONE_NEWUTS", false)},
+		{
+			"the container has a UTS namespace of its own",
+			ownNamespace("uts", "CLONE_NEWUTS", false),
+		},
 		{"its host name is the given one", hostnameInside},
 		{"the host's name stays", hostnameOutside},
 	}
@@ -65,7 +68,8 @@ func compareNamespace(h *Held, kind, flag string) error {
 	case programs != ours && h.Program != h.PID:
 		f.Expected = "the program itself stays on the host"
 		f.Kernel = fmt.Sprintf("/proc/%d/ns/%s is %s:[%d]", h.Program, kind, kind, programs)
-		f.Diagnosis = "The program moved itself, not a child: it can undo nothing on the host any more."
+		f.Diagnosis = "The program moved itself, not a child: " +
+			"it can undo nothing on the host any more."
 		return f
 	}
 	return nil
@@ -114,7 +118,8 @@ func hostnameOutside(ctx context.Context, s *Subject) error {
 	}
 	return &Failure{
 		Command: h.Command, Expected: "the host is called " + before,
-		Kernel:    fmt.Sprintf("it was called %s while the container ran and %s after", during, after),
+		Kernel: fmt.Sprintf("it was called %s while the container ran and %s after",
+			during, after),
 		Diagnosis: "sethostname(2) ran in the parent, or before the new namespace was there.",
 		Look:      "hostname",
 	}

@@ -83,10 +83,12 @@ func sameInode(h *Held, host, inside string) error {
 		return nil
 	}
 	return &Failure{
-		Command: h.Command, Expected: fmt.Sprintf("%s inside is %s of the host, by device and inode", inside, host),
-		Kernel:    fmt.Sprintf("it is another file, %v", err),
-		Diagnosis: "The files were copied, or the volume is not where it should be. A bind mount shows the very inode.",
-		Look:      fmt.Sprintf("stat %s %s", host, h.inside(inside)),
+		Command:  h.Command,
+		Expected: fmt.Sprintf("%s inside is %s of the host, by device and inode", inside, host),
+		Kernel:   fmt.Sprintf("it is another file, %v", err),
+		Diagnosis: "The files were copied, or the volume is not where it should be. " +
+			"A bind mount shows the very inode.",
+		Look: fmt.Sprintf("stat %s %s", host, h.inside(inside)),
 	}
 }
 
@@ -122,7 +124,9 @@ func writesThrough(ctx context.Context, s *Subject) error {
 // of the host if this is root: no mode bits refuse that, only the mount does.
 func readOnlyVolume(ctx context.Context, s *Subject) error {
 	return holdShared(ctx, s, ":ro", "", func(v *shared, h *Held) error {
-		if err := errors.Join(sameInode(h, v.dir, "/mnt"), sameInode(h, v.file, "/etc/hostname")); err != nil {
+		err := errors.Join(sameInode(h, v.dir, "/mnt"),
+			sameInode(h, v.file, "/etc/hostname"))
+		if err != nil {
 			return err
 		}
 		for point, name := range map[string]string{
@@ -144,10 +148,13 @@ func readOnlyVolume(ctx context.Context, s *Subject) error {
 				continue
 			}
 			return &Failure{
-				Command: h.Command, Expected: fmt.Sprintf("%s is mounted read-only; opening %s to write gives EROFS", point, name),
-				Kernel:    fmt.Sprintf("mount options %s; open: %v", options, err),
-				Diagnosis: "MS_RDONLY together with MS_BIND does nothing: a bind mount has to be made read-only in a second call.",
-				Look:      fmt.Sprintf("grep ' %s ' /proc/%d/mountinfo", point, h.PID),
+				Command: h.Command,
+				Expected: fmt.Sprintf("%s is mounted read-only; opening %s to write gives EROFS",
+					point, name),
+				Kernel: fmt.Sprintf("mount options %s; open: %v", options, err),
+				Diagnosis: "MS_RDONLY together with MS_BIND does nothing: " +
+					"a bind mount has to be made read-only in a second call.",
+				Look: fmt.Sprintf("grep ' %s ' /proc/%d/mountinfo", point, h.PID),
 			}
 		}
 		return nil
@@ -171,7 +178,8 @@ func volumeLeavesNothing(ctx context.Context, s *Subject) error {
 		}
 		if d := differences(before, after); len(d) > 0 {
 			return &Failure{
-				Command:   shellLine(slices.Concat([]string{s.Program, "run"}, flags, []string{"true"})),
+				Command: shellLine(slices.Concat(
+					[]string{s.Program, "run"}, flags, []string{"true"})),
 				Expected:  "the root and the volume have the files they had",
 				Kernel:    "changed: " + strings.Join(d, ", "),
 				Diagnosis: "The program made or removed files to mount on.",
@@ -192,7 +200,9 @@ func linkStaysInside(ctx context.Context, s *Subject) error {
 		}
 		up := strings.Repeat("../", strings.Count(s.Root, "/")+3)
 		var judged error
-		for _, to := range []string{outside, outside + "/new", up + outside[1:], "/proc/1/root" + outside} {
+		for _, to := range []string{
+			outside, outside + "/new", up + outside[1:], "/proc/1/root" + outside,
+		} {
 			judged = errors.Join(judged, followsLink(ctx, s, v, outside, to))
 		}
 		return errors.Join(judged, os.RemoveAll(outside))
@@ -208,16 +218,20 @@ func followsLink(ctx context.Context, s *Subject, v *shared, outside, to string)
 	}
 	defer os.Remove(link)
 	f := &Failure{
-		Expected:  fmt.Sprintf("a volume on %s -> %s is refused or mounted below the container's root", name, to),
-		Diagnosis: "The target was looked up from the host's root, where the image's links lead anywhere: see RESOLVE_IN_ROOT in openat2(2).",
-		Look:      "ls -la " + outside,
+		Expected: fmt.Sprintf("a volume on %s -> %s is refused "+
+			"or mounted below the container's root", name, to),
+		Diagnosis: "The target was looked up from the host's root, " +
+			"where the image's links lead anywhere: see RESOLVE_IN_ROOT in openat2(2).",
+		Look: "ls -la " + outside,
 	}
 	h, err := s.Hold(ctx, true, "-rootfs", s.Root, "-v", v.dir+":/"+name)
-	if refused, ok := errors.AsType[*Failure](err); ok {
+	refused, isRefused := errors.AsType[*Failure](err)
+	switch {
+	case isRefused:
 		f.Command = refused.Command
-	} else if err != nil {
+	case err != nil:
 		return err
-	} else {
+	default:
 		f.Command = h.Command
 		shown, err := mounted(h, v.dir)
 		_, errStop := h.Stop(ctx)
@@ -225,7 +239,8 @@ func followsLink(ctx context.Context, s *Subject, v *shared, outside, to string)
 			return err
 		}
 		if !shown {
-			f.Kernel = fmt.Sprintf("no mount in /proc/%d/mountinfo shows the volume: it went elsewhere", h.PID)
+			f.Kernel = fmt.Sprintf("no mount in /proc/%d/mountinfo shows the volume: "+
+				"it went elsewhere", h.PID)
 			return f
 		}
 	}

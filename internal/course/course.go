@@ -34,7 +34,8 @@ func Steps() []Step {
 			Before: "all processes in sight", After: "PID 1, and orphans are reaped",
 		},
 		{
-			ID: "03-mount", Title: "a root file system of its own", Flags: "-rootfs DIR", Rootfs: true,
+			ID: "03-mount", Title: "a root file system of its own",
+			Flags: "-rootfs DIR", Rootfs: true,
 			Before: "the host's files, and a ps that lies", After: "own /, /proc, /sys and /dev",
 		},
 		{

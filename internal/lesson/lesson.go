@@ -73,8 +73,24 @@ func (l *Lesson) Blocks() []Block {
 	return all
 }
 
-// Parse reads a lesson.
+// Parse reads a lesson, which has its sections and no others.
 func Parse(text string) (*Lesson, error) {
+	l, err := Read(text)
+	if err != nil {
+		return nil, err
+	}
+	var found []string
+	for _, s := range l.Sections {
+		found = append(found, s.Heading)
+	}
+	if !slices.Equal(found, Headings()) {
+		return nil, fmt.Errorf("%w: %q", ErrHeadings, found)
+	}
+	return l, nil
+}
+
+// Read reads any text with a title, sections and console blocks.
+func Read(text string) (*Lesson, error) {
 	p := parser{lesson: &Lesson{}}
 	for i, line := range strings.Split(strings.TrimSuffix(text, "\n"), "\n") {
 		if err := p.line(i+1, strings.TrimRight(line, " \t")); err != nil {
@@ -83,13 +99,6 @@ func Parse(text string) (*Lesson, error) {
 	}
 	if p.fence != "" {
 		return nil, fmt.Errorf("line %d: %w", p.opened, ErrFence)
-	}
-	var found []string
-	for _, s := range p.lesson.Sections {
-		found = append(found, s.Heading)
-	}
-	if !slices.Equal(found, Headings()) {
-		return nil, fmt.Errorf("%w: %q", ErrHeadings, found)
 	}
 	return p.lesson, nil
 }

@@ -166,9 +166,10 @@ func findGo() (string, error) {
 	}
 	places := []string{"/usr/local/go/bin/go", "/usr/lib/go/bin/go", "/snap/bin/go"}
 	if who, err := invoker.Current(); err == nil {
+		release := "go" + strings.TrimPrefix(runtime.Version(), "go")
 		places = append(places, filepath.Join(who.Home, "go", "bin", "go"),
 			filepath.Join(who.Home, ".local", "go", "bin", "go"),
-			filepath.Join(who.Home, "sdk", "go"+strings.TrimPrefix(runtime.Version(), "go"), "bin", "go"))
+			filepath.Join(who.Home, "sdk", release, "bin", "go"))
 	}
 	for _, path := range places {
 		if info, err := os.Stat(path); err == nil && info.Mode()&0o111 != 0 {

@@ -58,7 +58,8 @@ func playCgroups(ctx context.Context, s *stage) error {
 		return err
 	}
 	name := map[int]string{1: "memory"}[version]
-	s.differs("memory cgroup", host[name], inside[name], fmt.Sprintf("cat /proc/%d/cgroup", s.held.PID))
+	s.differs("memory cgroup", host[name], inside[name],
+		fmt.Sprintf("cat /proc/%d/cgroup", s.held.PID))
 	return s.namespace("cgroup", true)
 }
 

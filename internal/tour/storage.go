@@ -119,7 +119,8 @@ func playVolumes(ctx context.Context, s *stage) error {
 	}
 	var host, inside unix.Stat_t
 	path := fmt.Sprintf("/proc/%d/root/mnt/made-inside", s.held.PID)
-	err = errors.Join(unix.Stat(filepath.Join(data, "made-inside"), &host), unix.Stat(path, &inside))
+	err = errors.Join(unix.Stat(filepath.Join(data, "made-inside"), &host),
+		unix.Stat(path, &inside))
 	if err != nil {
 		return err
 	}

@@ -50,7 +50,8 @@ func enterRoot(c *container) error {
 
 // mountRoot makes the directory a mount point, for pivot_root(2) exchanges
 // mounts, not directories. It runs in the container.
-// mount --rbind ROOT ROOT
+//
+//	mount --rbind ROOT ROOT
 func mountRoot(root string) error {
 	return mount.Mount(root, root, "", "rbind")
 }
@@ -76,13 +77,15 @@ func mountSystem(root string) error {
 }
 
 // mountProc shows the processes of the container.
-// mount -t proc proc TARGET
+//
+//	mount -t proc proc TARGET
 func mountProc(target string) error {
 	return mount.Mount("proc", target, "proc", "nosuid,nodev,noexec")
 }
 
 // mountSys shows the kernel's devices, read-only.
-// mount -t sysfs -o ro sysfs TARGET
+//
+//	mount -t sysfs -o ro sysfs TARGET
 func mountSys(target string) error {
 	err := mount.Mount("sysfs", target, "sysfs", "ro,nosuid,nodev,noexec")
 	if !errors.Is(err, unix.EPERM) {

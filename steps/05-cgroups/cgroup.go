@@ -127,9 +127,9 @@ func alive(pid int) bool {
 	return !errors.Is(err, fs.ErrNotExist) && !strings.HasPrefix(state, "Z")
 }
 
-// removeTree removes a cgroup, and first what the command made below it. The
-// kernel needs a moment to let go of processes that have ended.
-// find DIR -depth -type d -exec rmdir {} \;
+// removeTree removes a cgroup, and first what the command made below it.
+//
+//	find DIR -depth -type d -exec rmdir {} \;
 func removeTree(dir string) error {
 	for _, child := range childrenOf(dir, "") {
 		if err := removeTree(child); err != nil {
@@ -145,6 +145,6 @@ func removeTree(dir string) error {
 		if !errors.Is(err, unix.EBUSY) || time.Now().After(deadline) {
 			return fmt.Errorf("rmdir %s: %w", dir, err)
 		}
-		time.Sleep(time.Millisecond)
+		time.Sleep(time.Millisecond) // what has ended is not gone at once
 	}
 }

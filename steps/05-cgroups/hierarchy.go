@@ -104,7 +104,8 @@ func readWords(path string) ([]string, error) {
 }
 
 // write writes to one of the kernel's files and says what.
-// echo TEXT > DIR/FILE
+//
+//	echo TEXT > DIR/FILE
 func write(dir, file, text string) error {
 	path := filepath.Join(dir, file)
 	f, err := os.OpenFile(path, os.O_WRONLY, 0)

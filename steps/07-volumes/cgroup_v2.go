@@ -60,8 +60,8 @@ func (g *v2) limit(l *limits) error {
 	return errors.Join(errs...)
 }
 
-// admit has the child be born in the cgroup. It runs on the host.
-// clone3 with CLONE_INTO_CGROUP
+// admit has the child be born in the cgroup: clone3(2) with CLONE_INTO_CGROUP.
+// It runs on the host.
 func (g *v2) admit(attr *os.ProcAttr) {
 	attr.Sys.UseCgroupFD = true
 	attr.Sys.CgroupFD = int(g.open.Fd())

@@ -16,7 +16,8 @@ type v1 struct {
 }
 
 // makeV1 makes the cgroup, on the host.
-// mkdir /sys/fs/cgroup/memory/NAME
+//
+//	mkdir /sys/fs/cgroup/memory/NAME
 func makeV1(p place, name string) (cgroup, error) {
 	g := &v1{dir: filepath.Join(p.parent, name), controllers: p.controllers}
 	if err := os.Mkdir(g.dir, 0o755); err != nil {
@@ -50,7 +51,8 @@ func (g *v1) limit(l *limits) error {
 
 // limitMemory writes the limit of memory and then that of memory and swap
 // together, which may at no time be the smaller one. It runs on the host.
-// echo 31457280 > memory.limit_in_bytes
+//
+//	echo 31457280 > memory.limit_in_bytes
 func (g *v1) limitMemory(bytes string) error {
 	if err := write(g.dir, "memory.limit_in_bytes", bytes); err != nil {
 		return err

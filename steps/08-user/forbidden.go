@@ -36,7 +36,8 @@ func forbidden(c *container, tried string, err error) error {
 // findSetting looks under /proc/sys for a setting that forbids user
 // namespaces, and returns the value that allows them. Not every kernel has all
 // of them, and only the first is for root as well.
-// sysctl user.max_user_namespaces
+//
+//	sysctl user.max_user_namespaces
 func findSetting(sys string, isRoot bool) (name, allows string) {
 	for _, s := range switches {
 		path := filepath.Join(sys, strings.ReplaceAll(s.name, ".", "/"))

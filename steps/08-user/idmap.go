@@ -100,7 +100,8 @@ func mapIDs(c *container) error {
 
 // mapRange writes one map, on the host: by the helper, or, where that may not
 // do it, with the one id that nobody needs help for.
-// newuidmap PID 0 1000 1 1 100000 65536
+//
+//	newuidmap PID 0 1000 1 1 100000 65536
 func mapRange(helper, file string, ids []syscall.SysProcIDMap, pid int) error {
 	args := []string{strconv.Itoa(pid)}
 	for _, m := range ids {

@@ -10,7 +10,8 @@ import (
 )
 
 // openTree opens a file or directory as a mount that has no place yet.
-// mount --rbind PATH SOMEWHERE
+//
+//	mount --rbind PATH SOMEWHERE
 func openTree(path string) (int, error) {
 	return unix.OpenTree(unix.AT_FDCWD, path,
 		unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_RECURSIVE)
@@ -55,7 +56,8 @@ func lentName(n int) string { return fmt.Sprint("lent", n) }
 // shiftOwners makes root's files in what is lent those of the container's root,
 // on the host: through such a mount the owner 0 on the disk is read, and
 // written, as what the container's map makes of 0.
-// mount -o X-mount.idmap=/proc/PID/ns/user …
+//
+//	mount -o X-mount.idmap=/proc/PID/ns/user …
 func shiftOwners(c *container) error {
 	if len(c.User.trees) == 0 {
 		return nil
@@ -77,7 +79,7 @@ func shiftOwners(c *container) error {
 		} else if err != nil {
 			return fmt.Errorf("mount_setattr %s idmap: %w", tree.Name(), err)
 		}
-		_ = tree.Close() // the child has its own
+		_ = tree.Close() // the child holds it from here on
 	}
 	return nil
 }

@@ -96,15 +96,15 @@ func mountLayers(c *container) error {
 // All options together have to fit into one page of 4096 bytes, so the layers
 // get short names relative to the working directory.
 func (l *layers) options() (string, error) {
-	lower := "init"
+	lower := []string{"init"}
 	for i, dir := range l.Lower {
 		name := strconv.Itoa(i + 1)
 		if err := os.Symlink(dir, name); err != nil {
 			return "", err
 		}
-		lower += ":" + name
+		lower = append(lower, name)
 	}
-	options := "lowerdir=" + lower
+	options := "lowerdir=" + strings.Join(lower, ":")
 	if l.Upper != "" {
 		options += ",upperdir=upper,workdir=work"
 		err := errors.Join(os.Symlink(l.Upper, "upper"),

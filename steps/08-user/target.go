@@ -49,7 +49,7 @@ func (r root) target(name string, source int) (int, error) {
 	}
 	err = errors.Join(unix.Fstat(fd, &to), r.suits(fd, &to, isDir))
 	if err != nil {
-		unix.Close(fd)
+		_ = unix.Close(fd) // nothing was written, and err says what is wrong
 	}
 	return fd, err
 }

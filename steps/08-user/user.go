@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -31,7 +32,8 @@ func (u *userns) flags(f *flag.FlagSet) {
 // isolate adds the user namespace to the clone(2) of the child, on the host.
 // It is made before the other namespaces and owns them: its root may name the
 // container, mount in it and set up its links, and nothing else.
-// unshare --user --map-root-user
+//
+//	unshare --user --map-root-user
 func isolate(c *container, attr *os.ProcAttr) error {
 	u := &c.User
 	if !u.On {
@@ -68,7 +70,7 @@ func becomeRoot(c *container) error {
 		os.Exit(125) // the parent gave up and has said why
 	}
 	if mapped[0] != '\n' {
-		return fmt.Errorf("uid 0 has no capabilities: is no_new_privs set?")
+		return errors.New("uid 0 has no capabilities: is no_new_privs set?")
 	}
 	err := unix.Exec("/proc/self/exe", os.Args, os.Environ())
 	return fmt.Errorf("execute init again: %w", err)
