@@ -332,12 +332,12 @@ func amongContainers(ctx context.Context, s *Subject) error {
 // reaches sends ICMP echo requests from a process's network to an address.
 func reaches(ctx context.Context, h *Held, from int, to netip.Addr) error {
 	where, look := "the host", "ping "+to.String()
-	send := func() error { return echo(to) }
+	send := func() error { return Echo(to) }
 	if from != os.Getpid() {
 		where = fmt.Sprintf("the network namespace of %d", from)
 		look = fmt.Sprintf("nsenter -t %d -n ping %s", from, to)
 		send = func() error {
-			return inspect.In(from, []string{"net"}, func() error { return echo(to) })
+			return inspect.In(from, []string{"net"}, func() error { return Echo(to) })
 		}
 	}
 	var last error
@@ -355,11 +355,11 @@ func reaches(ctx context.Context, h *Held, from int, to netip.Addr) error {
 	}
 }
 
-// echo sends one ICMP echo request from the calling thread's network and waits
+// Echo sends one ICMP echo request from the calling thread's network and waits
 // up to a second for the reply.
 //
 //	type 8  code 0  checksum 2 bytes  identifier 2 bytes  sequence 2 bytes
-func echo(to netip.Addr) error {
+func Echo(to netip.Addr) error {
 	if !to.Is4() {
 		return errors.New("there is no address to send to")
 	}
