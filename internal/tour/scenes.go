@@ -21,7 +21,7 @@ import (
 // whoever joins and splits them, would change.
 func playExec(ctx context.Context, s *stage) error {
 	began := time.Now()
-	held, err := s.HoldWith(ctx, []string{s.Word("two words"), "", "*"})
+	held, err := s.HoldWith(ctx, []string{s.Word("a b"), "", "*"})
 	if err := s.take(held, err, began); err != nil {
 		return err
 	}
@@ -34,8 +34,10 @@ func playExec(ctx context.Context, s *stage) error {
 	if err != nil {
 		return err
 	}
-	given := s.held.Args[2:] // of `00-exec run COMMAND [ARG…]`
-	last := func(args []string) string { return strings.Join(check.ShellWords(args[1:]), " ") }
+	given := s.held.Args[2:]             // of `00-exec run COMMAND [ARG…]`
+	last := func(args []string) string { // without the agent's own: PROBE hold TOKEN
+		return strings.Join(check.ShellWords(args[min(3, len(args)):]), " ")
+	}
 	s.demand("arguments", last(given), last(args),
 		fmt.Sprintf("tr '\\0' '\\n' </proc/%d/cmdline", s.held.PID),
 		slices.Equal(given, args), "they are not those that were given")
