@@ -14,15 +14,15 @@ func overlayMutations() []mutation {
 		}},
 		{name: "one lower layer only", edits: []edit{
 			{
-				"overlay.go", `lower += ":" + name`,
-				"if i == 0 {\n\t\t\tlower += \":\" + name\n\t\t}",
+				"overlay.go", "lower = append(lower, name)",
+				"if i == 0 {\n\t\t\tlower = append(lower, name)\n\t\t}",
 			},
 		}},
-		{name: "the lowest layer is on top", edits: []edit{
-			{"overlay.go", `lower += ":" + name`, `lower = "init:" + name + lower[4:]`},
-		}},
 		{name: "the layers are in reverse order", edits: []edit{
-			{"overlay.go", `lower += ":" + name`, `lower = "init:" + name + strings.TrimPrefix(lower, "init")`},
+			{
+				"overlay.go", "lower = append(lower, name)",
+				`lower = append([]string{"init", name}, lower[1:]...)`,
+			},
 		}},
 		{name: "the work directory stays", edits: []edit{
 			{"workdir.go", "c.undo = append(c.undo, func() error { return removeWork(work) })", ""},
