@@ -34,6 +34,7 @@ func netChecks() []Check {
 		{"an address that a container has is not given again", wired(takenAddress)},
 		{"host and container reach each other", wired(hostAndContainer)},
 		{"containers reach each other, also when one of three has left", wired(amongContainers)},
+		{"it reaches what the host reaches, by the host's address", wired(reachesWorld)},
 		{"the last container leaves no link, rule or setting behind", wired(nothingLeft)},
 		{"the next container takes over what a killed one left", wired(takenOver)},
 	}
@@ -332,12 +333,12 @@ func amongContainers(ctx context.Context, s *Subject) error {
 // reaches sends ICMP echo requests from a process's network to an address.
 func reaches(ctx context.Context, h *Held, from int, to netip.Addr) error {
 	where, look := "the host", "ping "+to.String()
-	send := func() error { return echo(to) }
+	send := func() error { return Echo(to) }
 	if from != os.Getpid() {
 		where = fmt.Sprintf("the network namespace of %d", from)
 		look = fmt.Sprintf("nsenter -t %d -n ping %s", from, to)
 		send = func() error {
-			return inspect.In(from, []string{"net"}, func() error { return echo(to) })
+			return inspect.In(from, []string{"net"}, func() error { return Echo(to) })
 		}
 	}
 	var last error
@@ -355,11 +356,11 @@ func reaches(ctx context.Context, h *Held, from int, to netip.Addr) error {
 	}
 }
 
-// echo sends one ICMP echo request from the calling thread's network and waits
+// Echo sends one ICMP echo request from the calling thread's network and waits
 // up to a second for the reply.
 //
 //	type 8  code 0  checksum 2 bytes  identifier 2 bytes  sequence 2 bytes
-func echo(to netip.Addr) error {
+func Echo(to netip.Addr) error {
 	if !to.Is4() {
 		return errors.New("there is no address to send to")
 	}
@@ -398,33 +399,46 @@ func echo(to netip.Addr) error {
 	return fmt.Errorf("no echo reply from %s within a second", to)
 }
 
-// nothingLeft compares the host's network before and after two containers,
-// once with forwarding off before and once with it on.
-func nothingLeft(ctx context.Context, s *Subject) (err error) {
+// withForwarding does something while the host forwards packets ("1") or does
+// not ("0"), and puts back what was.
+func withForwarding(value string, do func() error) (err error) {
 	const forward = "/proc/sys/net/ipv4/ip_forward"
 	original, err := os.ReadFile(forward)
 	if err != nil {
 		return err
 	}
+	if err := os.WriteFile(forward, []byte(value), 0); err != nil {
+		return err
+	}
 	defer func() { err = errors.Join(err, os.WriteFile(forward, original, 0)) }()
+	return do()
+}
+
+// nothingLeft compares the host's network before and after two containers,
+// once with forwarding off before and once with it on. Their subnet is a random
+// one, so that what an earlier run left is of no use to them.
+func nothingLeft(ctx context.Context, s *Subject) error {
 	for _, value := range []string{"0", "1"} {
-		if err := os.WriteFile(forward, []byte(value), 0); err != nil {
-			return err
-		}
-		before, err := journal.Take()
+		subnet, err := s.randomSubnet()
 		if err != nil {
 			return err
 		}
-		a, _, err := s.holdNet(ctx)
-		if err != nil {
-			return err
-		}
-		b, _, err := s.holdNet(ctx)
-		if err := errors.Join(err, stopAll(ctx, a, b)); err != nil {
-			return err
-		}
-		err = sameNetwork(ctx, a.Command, before,
-			"What the last container does not undo stays on the host for good.")
+		err = withForwarding(value, func() error {
+			before, err := journal.Take()
+			if err != nil {
+				return err
+			}
+			a, _, err := s.holdNet(ctx, "-ip", host(subnet, byte(2+s.Rand.IntN(250))).String())
+			if err != nil {
+				return err
+			}
+			b, _, err := s.holdNet(ctx)
+			if err := errors.Join(err, stopAll(ctx, a, b)); err != nil {
+				return err
+			}
+			return sameNetwork(ctx, a.Command, before,
+				"What the last container does not undo stays on the host for good.")
+		})
 		if err != nil {
 			return fmt.Errorf("with ip_forward %s before: %w", value, err)
 		}

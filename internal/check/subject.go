@@ -156,8 +156,8 @@ func (s *Subject) Hold(ctx context.Context, inside bool, flags ...string) (*Held
 func (s *Subject) HoldAfter(
 	ctx context.Context, inside bool, prelude string, flags ...string,
 ) (*Held, error) {
-	token := s.Word("token")
-	command := []string{s.Probe(inside), "hold", token}
+	command := []string{s.Probe(inside), "hold", s.Word("token")}
+	token := command[2]
 	if prelude != "" {
 		shell := filepath.Join(filepath.Dir(command[0]), "sh")
 		end := "; "
@@ -166,6 +166,20 @@ func (s *Subject) HoldAfter(
 		}
 		command = []string{shell, "-c", prelude + end + "exec " + shellLine(command)}
 	}
+	return s.hold(ctx, flags, token, command)
+}
+
+// HoldWith is Hold for an agent on the host's root that is given more arguments,
+// which it does not look at: they are there to be found in /proc/PID/cmdline.
+func (s *Subject) HoldWith(ctx context.Context, more []string, flags ...string) (*Held, error) {
+	token := s.Word("token")
+	return s.hold(ctx, flags, token, append([]string{s.Probe(false), "hold", token}, more...))
+}
+
+// hold starts a command that is or becomes our agent and finds it by its token.
+func (s *Subject) hold(
+	ctx context.Context, flags []string, token string, command []string,
+) (*Held, error) {
 	h, err := s.Start(ctx, flags, command...)
 	if err != nil {
 		return nil, err

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"slices"
 	"strconv"
@@ -65,7 +66,7 @@ func unprivilegedOutside(h *Held) error {
 	}
 	ids := slices.Concat(status.UID[:], status.GID[:], status.Groups)
 	if !slices.Contains(ids, 0) {
-		return nil
+		return nobodyElse(h, status.UID[0])
 	}
 	return &Failure{
 		Command: h.Command, Expected: "no id of the container's root is 0 outside",
@@ -75,6 +76,36 @@ func unprivilegedOutside(h *Held) error {
 			"Root has to give the container other ids, and leave its own groups first.",
 		Look: fmt.Sprintf("grep -E 'Uid|Gid|Groups' /proc/%d/status", h.PID),
 	}
+}
+
+// nobodyElse looks for the id among the accounts of the host: the container may
+// be whoever runs the program, or nobody.
+//
+//	daemon:x:1:1:daemon:/usr/sbin:/usr/sbin/nologin
+func nobodyElse(h *Held, id int) error {
+	program, err := inspect.ReadStatus(h.Program)
+	if err != nil || program.UID[1] == id {
+		return err
+	}
+	accounts, err := os.ReadFile("/etc/passwd")
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	for line := range strings.Lines(string(accounts)) {
+		fields := strings.Split(line, ":")
+		if len(fields) < 3 || fields[2] != strconv.Itoa(id) || fields[0] == "nobody" {
+			continue
+		}
+		return &Failure{
+			Command: h.Command, Expected: "uid 0 inside is nobody of this host",
+			Kernel: fmt.Sprintf("/proc/%d/status: Uid %d, and /etc/passwd has %q for it",
+				h.PID, id, fields[0]),
+			Diagnosis: "Root inside is somebody else outside: it can end that account's " +
+				"processes and read its files.",
+			Look: fmt.Sprintf("grep Uid /proc/%d/status; getent passwd %d", h.PID, id),
+		}
+	}
+	return err
 }
 
 // rootIsMapped compares the maps with who the agent is outside.

@@ -225,6 +225,22 @@ func CgroupV2(t T) {
 	}
 }
 
+// CgroupV1 skips a test where a controller is not in a hierarchy of version 1.
+func CgroupV1(t T, controller string) {
+	t.Helper()
+	hierarchies, err := Hierarchies()
+	if err != nil {
+		t.Fatal(fmt.Sprintf("need cgroup v1: %v", err))
+	}
+	for _, h := range hierarchies {
+		if h.Version == 1 && h.Has(controller) {
+			return
+		}
+	}
+	lacking(t, "cgroup v1", controller+" is in no hierarchy of version 1 here: "+
+		"boot with systemd.unified_cgroup_hierarchy=0")
+}
+
 // Tool skips a test without a program; pkg is Debian's package that has it.
 func Tool(t T, name, pkg string) string {
 	t.Helper()

@@ -3,6 +3,7 @@
 package tour
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -31,17 +32,16 @@ func playCgroups(ctx context.Context, s *stage) error {
 		file, events = "memory.max", "memory.events"
 	}
 	value := fileText(filepath.Join(dir, file))
-	fault := ""
-	if value != fmt.Sprint(limit) {
-		fault = "the limit was not set"
+	hosts, _, err := inspect.CgroupDir(os.Getpid(), "memory")
+	if err != nil {
+		return err
 	}
-	s.show("memory limit", "none", value, "cat "+filepath.Join(dir, file), fault)
+	none := cmp.Or(fileText(filepath.Join(hosts, file)), "none") // the root has no such file
+	s.demand("memory limit", none, value, "cat "+filepath.Join(dir, file),
+		value == fmt.Sprint(limit), "the limit was not set")
 	kills := counter(filepath.Join(dir, events), "oom_kill")
-	fault = ""
-	if kills != "1" {
-		fault = "the process that asked for 60 MiB was not killed"
-	}
-	s.show("OOM kills", "", kills, "cat "+filepath.Join(dir, events), fault)
+	s.demand("OOM kills", "", kills, "cat "+filepath.Join(dir, events),
+		kills == "1", "the process that asked for 60 MiB was not killed")
 	peak := "memory.max_usage_in_bytes"
 	if version == 2 {
 		peak = "memory.peak"

@@ -7,16 +7,22 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
+	"lab/internal/check"
 	"lab/internal/inspect"
 )
 
-// playExec shows that nothing is isolated yet.
+// playExec shows that nothing is isolated yet, and arguments that a shell, or
+// whoever joins and splits them, would change.
 func playExec(ctx context.Context, s *stage) error {
-	if err := s.hold(ctx, false, ""); err != nil {
+	began := time.Now()
+	held, err := s.HoldWith(ctx, []string{s.Word("a b"), "", "*"})
+	if err := s.take(held, err, began); err != nil {
 		return err
 	}
 	for _, kind := range []string{"uts", "pid", "mnt", "net"} {
@@ -28,14 +34,20 @@ func playExec(ctx context.Context, s *stage) error {
 	if err != nil {
 		return err
 	}
-	s.show("arguments", "", fmt.Sprintf("%d, whole", len(args)),
-		fmt.Sprintf("tr '\\0' '\\n' </proc/%d/cmdline", s.held.PID), "")
+	given := s.held.Args[2:]             // of `00-exec run COMMAND [ARG…]`
+	last := func(args []string) string { // without the agent's own: PROBE hold TOKEN
+		return strings.Join(check.ShellWords(args[min(3, len(args)):]), " ")
+	}
+	s.demand("arguments", last(given), last(args),
+		fmt.Sprintf("tr '\\0' '\\n' </proc/%d/cmdline", s.held.PID),
+		slices.Equal(given, args), "they are not those that were given")
 	return nil
 }
 
 // playUTS shows the host name.
 func playUTS(ctx context.Context, s *stage) error {
-	if err := s.hold(ctx, false, "", "-hostname", "box"); err != nil {
+	name := s.Word("box")
+	if err := s.hold(ctx, false, "", "-hostname", name); err != nil {
 		return err
 	}
 	host, errHost := os.Hostname()
@@ -43,7 +55,14 @@ func playUTS(ctx context.Context, s *stage) error {
 	if err := errors.Join(errHost, errInside); err != nil {
 		return err
 	}
-	s.differs("hostname", host, inside, fmt.Sprintf("nsenter -t %d -u hostname", s.held.PID))
+	fault := ""
+	switch {
+	case inside != name:
+		fault = "it is not the one that was given"
+	case host == name:
+		fault = "it is the host's, too"
+	}
+	s.show("hostname", host, inside, fmt.Sprintf("nsenter -t %d -u hostname", s.held.PID), fault)
 	return s.namespace("uts", true)
 }
 
@@ -56,19 +75,21 @@ func playPID(ctx context.Context, s *stage) error {
 	if err != nil {
 		return err
 	}
-	s.differs("pid of init", fmt.Sprint(s.held.Init), fmt.Sprint(st.NSpid[len(st.NSpid)-1]),
-		fmt.Sprintf("grep NSpid /proc/%d/status", s.held.Init))
+	own := st.NSpid[len(st.NSpid)-1]
+	s.demand("pid of init", fmt.Sprint(s.held.Init), fmt.Sprint(own),
+		fmt.Sprintf("grep NSpid /proc/%d/status", s.held.Init),
+		own == 1 && len(st.NSpid) > 1, "it is not the first of a namespace of its own")
 	all, err := inspect.Processes()
 	if err != nil {
 		return err
 	}
 	inside := 0
-	own, err := inspect.Namespace(s.held.PID, "pid")
+	namespace, err := inspect.Namespace(s.held.PID, "pid")
 	if err != nil {
 		return err
 	}
 	for _, pid := range all {
-		if n, err := inspect.Namespace(pid, "pid"); err == nil && n == own {
+		if n, err := inspect.Namespace(pid, "pid"); err == nil && n == namespace {
 			inside++
 		}
 	}

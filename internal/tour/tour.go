@@ -135,6 +135,11 @@ func (s *stage) end(ctx context.Context) error {
 func (s *stage) hold(ctx context.Context, inside bool, prelude string, flags ...string) error {
 	began := time.Now()
 	held, err := s.HoldAfter(ctx, inside, prelude, flags...)
+	return s.take(held, err, began)
+}
+
+// take makes a container that was started the scene's.
+func (s *stage) take(held *check.Held, err error, began time.Time) error {
 	if failure, ok := errors.AsType[*check.Failure](err); ok {
 		return errors.New(failure.Kernel)
 	}
@@ -155,22 +160,23 @@ func (s *stage) show(what, host, container, source, fault string) {
 	})
 }
 
-// differs adds a value that must not be the host's.
+// differs adds a value that must not be the host's, nor missing.
 func (s *stage) differs(what, host, container, source string) {
-	fault := ""
-	if host == container {
-		fault = "it is the host's"
+	s.demand(what, host, container, source, container != "" && host != container,
+		"it is the host's")
+}
+
+// demand adds a value with a fault, unless it shows what it should.
+func (s *stage) demand(what, host, container, source string, shows bool, fault string) {
+	if shows {
+		fault = ""
 	}
 	s.show(what, host, container, source, fault)
 }
 
 // equals adds a value that must be the host's.
 func (s *stage) equals(what, host, container, source string) {
-	fault := ""
-	if host != container {
-		fault = "it is not the host's"
-	}
-	s.show(what, host, container, source, fault)
+	s.demand(what, host, container, source, host == container, "it is not the host's")
 }
 
 // namespace adds a namespace, which must be the container's own or the host's.

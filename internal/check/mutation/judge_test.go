@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -27,7 +28,7 @@ import (
 // variable carries the orders to the process that judges.
 const variable = "LAB_MUTATION"
 
-// orders say what to judge.
+// orders say what to judge, or what tour to take.
 type orders struct {
 	Step     string
 	Program  string
@@ -35,14 +36,23 @@ type orders struct {
 	Shared   bool
 	Exercise bool // by the checks of the exercises, not of the step
 	Seed     uint64
+	Tour     []string // the steps to be shown; the rest is of no use then
+	Bin      string   // where all programs are, for the tour
 }
 
-// verdict is the first check that failed, if any did.
+// verdict is the first check that failed, if any did, or what a tour said.
 type verdict struct {
 	Check   string
 	Failure *check.Failure
-	Error   string // a check that could not be asked
+	Skips   []string // why checks before it could not be answered here
+	Error   string   // a check that could not be asked
+	Shown   string   // by the tour
+	Status  int      // of the tour
 }
+
+// timeLimit is what one program gets. Whoever takes longer is ended with all
+// that it has started: the judge is the first process of its namespace.
+const timeLimit = 2 * time.Minute
 
 // ask lets a process in namespaces of its own judge a program.
 func ask(t *testing.T, o orders) verdict {
@@ -51,7 +61,7 @@ func ask(t *testing.T, o orders) verdict {
 	t.Logf("seed %d", o.Seed)
 	text, err := json.Marshal(o)
 	require.NoError(t, err)
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), timeLimit)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "/proc/self/exe")
 	cmd.Env = append(os.Environ(), variable+"="+string(text))
@@ -64,6 +74,7 @@ func ask(t *testing.T, o orders) verdict {
 	runtime.LockOSThread() // a Pdeathsig goes by the thread that started the child
 	defer runtime.UnlockOSThread()
 	out, err := cmd.Output()
+	require.NoError(t, ctx.Err(), "the program's judge was killed after %s", timeLimit)
 	require.NoError(t, err, string(out))
 	var v verdict
 	require.NoError(t, json.Unmarshal(out, &v), string(out))
@@ -83,7 +94,7 @@ func judge(text string) int {
 	if err != nil {
 		found.Error = err.Error()
 	} else {
-		found = firstFailure(o)
+		found = o.carryOut()
 		removeCgroups()
 	}
 	if err := json.NewEncoder(os.Stdout).Encode(found); err != nil {
@@ -91,6 +102,25 @@ func judge(text string) int {
 		return 1
 	}
 	return 0
+}
+
+// carryOut does what was ordered.
+func (o orders) carryOut() verdict {
+	if o.Tour != nil {
+		return takeTour(o)
+	}
+	return firstFailure(o)
+}
+
+// takeTour runs `lab tour` with the programs of one directory.
+func takeTour(o orders) verdict {
+	cmd := exec.Command(filepath.Join(o.Bin, "lab"), append([]string{"tour"}, o.Tour...)...)
+	cmd.Env = append(os.Environ(), "LAB_BIN="+o.Bin, "HOME="+o.Bin)
+	out, err := cmd.CombinedOutput()
+	if _, ended := errors.AsType[*exec.ExitError](err); err != nil && !ended {
+		return verdict{Error: err.Error()}
+	}
+	return verdict{Shown: string(out), Status: cmd.ProcessState.ExitCode()}
 }
 
 // furnish makes the mounts what the test wants and the /proc that of this PID
@@ -104,6 +134,9 @@ func furnish(shared bool) error {
 	if err := unix.Mount("proc", "/proc", "proc", 0, ""); err != nil {
 		return fmt.Errorf("mount /proc: %w", err)
 	}
+	if err := sealFiles(); err != nil {
+		return err
+	}
 	if err := exec.Command("ip", "link", "set", "lo", "up").Run(); err != nil {
 		return fmt.Errorf("set lo up: %w", err)
 	}
@@ -113,6 +146,34 @@ func furnish(shared bool) error {
 	// mount --make-rshared /
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_SHARED, ""); err != nil {
 		return fmt.Errorf("make the mounts shared: %w", err)
+	}
+	return nil
+}
+
+// sealFiles makes the machine's files read-only for a mutant, but those of the
+// tests and of the kernel.
+func sealFiles() error {
+	// mount --rbind /tmp /tmp
+	if err := unix.Mount(os.TempDir(), os.TempDir(), "", unix.MS_BIND|unix.MS_REC, ""); err != nil {
+		return fmt.Errorf("bind %s: %w", os.TempDir(), err)
+	}
+	mounts, err := inspect.Mounts(os.Getpid())
+	if err != nil {
+		return err
+	}
+	ofKernel := []string{"proc", "sysfs", "cgroup", "cgroup2", "devpts", "mqueue"}
+	for _, m := range mounts {
+		below, err := filepath.Rel(os.TempDir(), m.Mountpoint)
+		if err == nil && filepath.IsLocal(below) || slices.Contains(ofKernel, m.FSType) {
+			continue
+		}
+		// mount -o remount,bind,ro /
+		readonly := &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY}
+		err = unix.MountSetattr(unix.AT_FDCWD, m.Mountpoint, 0, readonly)
+		// What lies below another mount cannot be reached, by anybody.
+		if err != nil && !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENOENT) {
+			return fmt.Errorf("make %s read-only: %w", m.Mountpoint, err)
+		}
 	}
 	return nil
 }
@@ -155,14 +216,20 @@ func firstFailure(o orders) verdict {
 	if o.Exercise {
 		checks = check.Exercise(o.Step)
 	}
+	var found verdict
 	for _, c := range checks {
+		found.Check = c.Name
 		err := c.Run(context.Background(), s)
 		if failure, failed := errors.AsType[*check.Failure](err); failed {
-			return verdict{Check: c.Name, Failure: failure}
+			found.Failure = failure
+			return found
 		}
-		if _, skipped := check.Skipped(err); err != nil && !skipped {
-			return verdict{Check: c.Name, Error: err.Error()}
+		if reason, skipped := check.Skipped(err); skipped {
+			found.Skips = append(found.Skips, reason)
+		} else if err != nil {
+			found.Error = err.Error()
+			return found
 		}
 	}
-	return verdict{}
+	return found
 }

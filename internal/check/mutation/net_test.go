@@ -24,6 +24,15 @@ func netMutations() []mutation {
 		{name: "the container does not leave the bridge", edits: []edit{
 			{"net.go", "c.undo = append(c.undo, func() error { return disconnect(c) })", ""},
 		}},
+		{name: "the bridge stays", edits: []edit{
+			{"bridge.go", "gone := netlink.LinkDel(bridge); gone != nil", "gone := error(nil); gone != nil"},
+		}},
+		{name: "no masquerade rule", edits: []edit{
+			{"nat.go", "\tif !there {\n\t\tmasquerade(rules, subnet)\n\t}\n", "\t_, _ = there, masquerade\n"},
+		}},
+		{name: "the host does not forward", edits: []edit{
+			{"nat.go", `err := writeSettings("ip_forward=1")`, "err := error(nil)"},
+		}},
 		{name: "the rules stay", edits: []edit{
 			{
 				"bridge.go", "errors.Join(removeRules(), writeSettings(before))",

@@ -5,9 +5,15 @@ package mutation
 // userMutations break 08-user.
 func userMutations() []mutation {
 	return []mutation{
+		{name: "no CLONE_NEWUSER", edits: []edit{
+			{
+				"user.go", "if !u.On {\n\t\treturn nil\n\t}\n\tu.AsRoot",
+				"if u.On || !u.On {\n\t\treturn nil\n\t}\n\tu.AsRoot",
+			},
+		}},
 		// Go then waits for ever: it shares its memory with a child that it
 		// means to hold back, which without the flag holds back the parent.
-		{name: "no user namespace", edits: []edit{
+		{name: "no CLONE_NEWUSER, but maps", edits: []edit{
 			{"user.go", "\tattr.Sys.Cloneflags |= unix.CLONE_NEWUSER\n", ""},
 		}},
 		{name: "the child is nobody inside", realRoot: true, edits: []edit{
@@ -16,11 +22,8 @@ func userMutations() []mutation {
 				"attr.Sys.Credential = nil",
 			},
 		}},
-		{name: "-user does nothing", edits: []edit{
-			{
-				"user.go", "if !u.On {\n\t\treturn nil\n\t}\n\tu.AsRoot",
-				"if u.On || !u.On {\n\t\treturn nil\n\t}\n\tu.AsRoot",
-			},
+		{name: "root inside is another account outside", realRoot: true, edits: []edit{
+			{"idmap.go", "firstID, manyIDs = 2_000_000_000, 65536", "firstID, manyIDs = 1, 65536"},
 		}},
 		{name: "root inside is root outside", realRoot: true, edits: []edit{
 			{
