@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/moby/sys/mountinfo"
 	"golang.org/x/sys/unix"
 
 	"lab/internal/check"
@@ -114,8 +115,8 @@ func playMount(ctx context.Context, s *stage) error {
 	if err := errors.Join(errHost, errInside); err != nil {
 		return err
 	}
-	s.differs("mounts", fmt.Sprint(len(host)), fmt.Sprint(len(inside)),
-		fmt.Sprintf("cat /proc/%d/mountinfo", s.held.PID))
+	s.show("mounts", fmt.Sprint(len(host)), fmt.Sprint(len(inside)),
+		fmt.Sprintf("cat /proc/%d/mountinfo", s.held.PID), inCommon(host, inside))
 	shown := 0
 	for _, name := range entries(fmt.Sprintf("/proc/%d/root/proc", s.held.PID)) {
 		if strings.Trim(name, "0123456789") == "" {
@@ -129,6 +130,21 @@ func playMount(ctx context.Context, s *stage) error {
 	s.differs("processes in /proc", fmt.Sprint(len(all)), fmt.Sprint(shown),
 		fmt.Sprintf("ls /proc/%d/root/proc", s.held.PID))
 	return s.namespace("mnt", true)
+}
+
+// inCommon says which mount is in both tables, if one is: numbers of mounts may
+// agree by chance, their ids do not.
+func inCommon(host, inside []*mountinfo.Info) string {
+	points := map[int]string{}
+	for _, m := range host {
+		points[m.ID] = m.Mountpoint
+	}
+	for _, m := range inside {
+		if point, both := points[m.ID]; both {
+			return "the host's mount on " + point + " is among them"
+		}
+	}
+	return ""
 }
 
 // root shows what the root directory is and what is in it.
