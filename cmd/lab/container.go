@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"lab/internal/baseroot"
+	"lab/internal/check"
 	"lab/internal/course"
 	"lab/internal/need"
 	"lab/internal/program"
@@ -110,7 +111,15 @@ func lowerPrivileges(cmd *exec.Cmd, step course.Step, line stepLine) error {
 	if !facts.UserNS.OK {
 		return hinted{
 			fmt.Errorf("run %s as an ordinary user: %s", step.ID, facts.UserNS.Why),
-			"sudo lab run " + step.ID[:2],
+			asRoot(),
+		}
+	}
+	if line.has("memory", "cpus", "pids") && !mayLimit(facts) {
+		// The step would say so, too, but its hint would name a root that is
+		// gone when it is pasted.
+		return hinted{
+			fmt.Errorf("run %s with limits: no cgroup is delegated to uid %d", step.ID, facts.UID),
+			asRoot(),
 		}
 	}
 	fmt.Fprintf(os.Stderr, "lab: uid %d is root in a user namespace of its own from here on\n",
@@ -124,6 +133,15 @@ func lowerPrivileges(cmd *exec.Cmd, step course.Step, line stepLine) error {
 		GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}},
 	}
 	return nil
+}
+
+// asRoot is this very command line for root, ready to be pasted.
+func asRoot() string {
+	words := check.ShellWords(os.Args)
+	if strings.Contains(words[0], "/go-build") {
+		words[0] = "go run ./cmd/lab" // what go run made is gone by then
+	}
+	return "sudo " + strings.Join(words, " ")
 }
 
 // delegatedScope returns the command that asks systemd for a cgroup in which

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -66,10 +67,14 @@ func lab(t *testing.T, args ...string) (stdout, stderr string, status int) {
 	return out.String(), errOut.String(), cmd.ProcessState.ExitCode()
 }
 
-// tourable returns the steps that can be shown here.
+// tourable returns the steps that can be shown here. Who is root of a user
+// namespace with one id has no other to give to the container of 08.
 func tourable() (steps []string) {
+	facts := need.Look()
 	for _, s := range course.Steps() {
-		if s.ID != "05-cgroups" || need.TryCgroup("memory") == nil {
+		limits := s.ID != "05-cgroups" || need.TryCgroup("memory") == nil
+		users := s.ID != "08-user" || facts.RealRoot
+		if limits && users {
 			steps = append(steps, s.ID)
 		}
 	}
@@ -89,6 +94,25 @@ func TestTour(t *testing.T) {
 	for s := range strings.SplitSeq(stdout, "\n\n") {
 		assert.LessOrEqual(t, strings.Count(s, "\n"), 24, "a step fits a screen: %s", s)
 	}
+}
+
+// An ordinary user sees all that needs no root of the host.
+func TestTourOfOrdinaryUser(t *testing.T) {
+	need.RealRoot(t)
+	need.Sandbox(t)
+	need.UserNS(t)
+	const uid = 54321
+	home := account(t, uid)
+	bin := lend(t, programs(t)) // the cache is in root's home
+	cmd := exec.CommandContext(t.Context(), filepath.Join(bin, "lab"), "tour")
+	cmd.Env = []string{"PATH=/usr/bin:/bin", "HOME=" + home}
+	cmd.Dir = home
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: uid}}
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, string(out))
+	assert.Regexp(t, `(?m)^8 shown, 1 skipped, host unchanged: mounts, links, `, string(out))
+	assert.Contains(t, string(out), "SKIP: no cgroup is delegated to uid 54321")
+	assert.Contains(t, string(out), "note: an ordinary user may make no bridge on the host")
 }
 
 // A value of the tour is printed by the command that stands with it, too.

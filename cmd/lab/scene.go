@@ -133,7 +133,7 @@ func sceneUser(cmd *exec.Cmd, step course.Step, facts need.Facts) error {
 	}
 	if !facts.UserNS.OK {
 		err := fmt.Errorf("show %s as an ordinary user: %s", step.ID, facts.UserNS.Why)
-		return hinted{err, "sudo lab tour"}
+		return hinted{err, asRoot()}
 	}
 	cmd.Env = append(os.Environ(), "LAB_ROOTLESS=1")
 	if scope := delegatedScope(step, facts); scope != nil {

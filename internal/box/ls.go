@@ -96,7 +96,7 @@ func (c *call) listFiles(o options, dir string, names []string) {
 			if err := unix.Lstat(filepath.Join(dir, name), &st); err != nil {
 				c.warn(&fs.PathError{Op: "lstat", Path: name, Err: err})
 			}
-			names[i] = fmt.Sprintf("%d %s", st.Ino, name)
+			names[i] = fmt.Sprintf("%7d %s", st.Ino, name)
 		}
 	}
 	if !o.has("1") && term.IsTerminal(1) {

@@ -121,9 +121,10 @@ make_root() {
     [ -e "$root/bin/$applet" ] || [ -e "$root/sbin/$applet" ] ||
       ln -s busybox "$root/bin/$applet"
   done
-  printf '%s\n' root:x:0:0:root:/root:/bin/sh labci:x:1000:1000::/tmp:/bin/sh \
+  printf '%s\n' root:x:0:0:root:/root:/bin/sh \
+    daemon:x:1:1::/:/bin/sh labci:x:1000:1000::/tmp:/bin/sh \
     nobody:x:65534:65534::/:/bin/sh >"$root/etc/passwd"
-  printf '%s\n' root:x:0: labci:x:1000: nogroup:x:65534: >"$root/etc/group"
+  printf '%s\n' root:x:0: daemon:x:1: labci:x:1000: nogroup:x:65534: >"$root/etc/group"
   echo 'labci:100000:65536' | tee "$root/etc/subuid" >"$root/etc/subgid"
   echo '127.0.0.1 localhost' >"$root/etc/hosts"
   echo 'nameserver 192.0.2.53' >"$root/etc/resolv.conf" # documentation's network
