@@ -82,6 +82,10 @@ func volumeMutations() []mutation {
 				"target.go", "unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS | more",
 				"unix.RESOLVE_NO_MAGICLINKS | more",
 			},
+			{
+				"target.go", "\thow := &unix.OpenHow{\n",
+				"\tname = \".\" + name\n\thow := &unix.OpenHow{\n",
+			},
 		}},
 		{name: "a source that is missing is made", edits: []edit{
 			{
