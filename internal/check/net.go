@@ -4,7 +4,6 @@ package check
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
@@ -12,10 +11,8 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"time"
 
 	"lab/internal/inspect"
-	"lab/internal/journal"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -290,115 +287,6 @@ func takenAddress(ctx context.Context, s *Subject) error {
 	return errors.Join(err, stopAll(ctx, a))
 }
 
-// hostAndContainer pings in both directions.
-func hostAndContainer(ctx context.Context, s *Subject) error {
-	h, st, err := s.holdNet(ctx)
-	if err != nil {
-		return err
-	}
-	gateway, _ := netip.ParseAddr(st.gateway) // an invalid one is not reached
-	judged := errors.Join(
-		reaches(ctx, h, os.Getpid(), st.address().Addr()),
-		reaches(ctx, h, h.PID, gateway))
-	return errors.Join(judged, stopAll(ctx, h))
-}
-
-// amongContainers pings between three, and again when the first has left: it
-// must not take with it what the others need.
-func amongContainers(ctx context.Context, s *Subject) error {
-	var all []*Held
-	var addresses []netip.Addr
-	var judged error
-	for range 3 {
-		h, st, err := s.holdNet(ctx)
-		if err != nil {
-			return errors.Join(err, stopAll(ctx, all...))
-		}
-		all, addresses = append(all, h), append(addresses, st.address().Addr())
-	}
-	for i, h := range all {
-		if judged == nil {
-			judged = reaches(ctx, h, h.PID, addresses[(i+1)%3])
-		}
-	}
-	err := stopAll(ctx, all[0])
-	if judged == nil && err == nil {
-		judged = errors.Join(
-			reaches(ctx, all[1], all[1].PID, addresses[2]),
-			reaches(ctx, all[2], os.Getpid(), addresses[2]))
-	}
-	return errors.Join(judged, err, stopAll(ctx, all[1:]...))
-}
-
-// reaches sends ICMP echo requests from a process's network to an address.
-func reaches(ctx context.Context, h *Held, from int, to netip.Addr) error {
-	where, look := "the host", "ping "+to.String()
-	send := func() error { return Echo(to) }
-	if from != os.Getpid() {
-		where = fmt.Sprintf("the network namespace of %d", from)
-		look = fmt.Sprintf("nsenter -t %d -n ping %s", from, to)
-		send = func() error {
-			return inspect.In(from, []string{"net"}, func() error { return Echo(to) })
-		}
-	}
-	var last error
-	for range 3 {
-		last = send()
-		if last == nil || ctx.Err() != nil {
-			return ctx.Err()
-		}
-	}
-	return &Failure{
-		Command: h.Command, Expected: fmt.Sprintf("%s answers %s", to, where), Kernel: last.Error(),
-		Diagnosis: "The packets do not get through: a link on the way is down, " +
-			"is no port of the bridge, or has no address.",
-		Look: look,
-	}
-}
-
-// Echo sends one ICMP echo request from the calling thread's network and waits
-// up to a second for the reply.
-//
-//	type 8  code 0  checksum 2 bytes  identifier 2 bytes  sequence 2 bytes
-func Echo(to netip.Addr) error {
-	if !to.Is4() {
-		return errors.New("there is no address to send to")
-	}
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.IPPROTO_ICMP)
-	if err != nil {
-		return fmt.Errorf("raw socket: %w", err)
-	}
-	defer unix.Close(fd)
-	err = unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Sec: 1})
-	if err != nil {
-		return fmt.Errorf("time limit of a raw socket: %w", err)
-	}
-	id := uint16(os.Getpid())
-	request := []byte{8, 0, 0, 0, 0, 0, 0, 1}
-	binary.BigEndian.PutUint16(request[4:], id)
-	// With these words the checksum of RFC 1071 is one subtraction.
-	sum := uint32(8<<8) + uint32(id) + 1
-	binary.BigEndian.PutUint16(request[2:], ^uint16(sum+sum>>16))
-	if err := unix.Sendto(fd, request, 0, &unix.SockaddrInet4{Addr: to.As4()}); err != nil {
-		return fmt.Errorf("send to %s: %w", to, err)
-	}
-	for deadline := time.Now().Add(time.Second); time.Now().Before(deadline); {
-		packet := make([]byte, 1500)
-		n, err := unix.Read(fd, packet)
-		if err != nil {
-			break
-		}
-		// A raw socket gets the IP header as well, and everybody's replies.
-		header := int(packet[0]&15) * 4
-		if n >= header+8 && packet[header] == 0 &&
-			binary.BigEndian.Uint16(packet[header+4:]) == id &&
-			netip.AddrFrom4([4]byte(packet[12:16])) == to {
-			return nil
-		}
-	}
-	return fmt.Errorf("no echo reply from %s within a second", to)
-}
-
 // withForwarding does something while the host forwards packets ("1") or does
 // not ("0"), and puts back what was.
 func withForwarding(value string, do func() error) (err error) {
@@ -412,106 +300,4 @@ func withForwarding(value string, do func() error) (err error) {
 	}
 	defer func() { err = errors.Join(err, os.WriteFile(forward, original, 0)) }()
 	return do()
-}
-
-// nothingLeft compares the host's network before and after two containers,
-// once with forwarding off before and once with it on. Their subnet is a random
-// one, so that what an earlier run left is of no use to them.
-func nothingLeft(ctx context.Context, s *Subject) error {
-	for _, value := range []string{"0", "1"} {
-		subnet, err := s.randomSubnet()
-		if err != nil {
-			return err
-		}
-		err = withForwarding(value, func() error {
-			before, err := journal.Take()
-			if err != nil {
-				return err
-			}
-			a, _, err := s.holdNet(ctx, "-ip", host(subnet, byte(2+s.Rand.IntN(250))).String())
-			if err != nil {
-				return err
-			}
-			b, _, err := s.holdNet(ctx)
-			if err := errors.Join(err, stopAll(ctx, a, b)); err != nil {
-				return err
-			}
-			return sameNetwork(ctx, a.Command, before,
-				"What the last container does not undo stays on the host for good.")
-		})
-		if err != nil {
-			return fmt.Errorf("with ip_forward %s before: %w", value, err)
-		}
-	}
-	return nil
-}
-
-// sameNetwork waits until links, rules and settings are as they were.
-func sameNetwork(
-	ctx context.Context, command string, before journal.Snapshot, diagnosis string,
-) error {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	var left []string
-	for _, d := range journal.Settle(ctx, before) {
-		if d.Kind == journal.Links || d.Kind == journal.Rules || d.Kind == journal.Settings {
-			left = append(left, d.String())
-		}
-	}
-	if len(left) == 0 {
-		return nil
-	}
-	return &Failure{
-		Command: command, Expected: "links, rules and settings of the host as before",
-		Kernel: strings.Join(left, "\n"), Diagnosis: diagnosis,
-		Look: "ip link; nft list ruleset; cat /proc/sys/net/ipv4/ip_forward",
-	}
-}
-
-// networkStays adds to a check that the host's network is as it was. The first
-// check of all needs it: what a program leaves each time is, from the second run
-// on, there before it starts.
-func networkStays(run func(context.Context, *Subject) error) func(context.Context, *Subject) error {
-	return func(ctx context.Context, s *Subject) error {
-		before, err := journal.Take()
-		if err != nil {
-			return err
-		}
-		if err := run(ctx, s); err != nil {
-			return err
-		}
-		command := shellLine([]string{s.Program, "run", "-rootfs", s.Root, s.Probe(true), "pid"})
-		return sameNetwork(ctx, command, before, "What the last container does not undo stays "+
-			"on the host for good.")
-	}
-}
-
-// takenOver kills the program, which then can undo nothing, and runs another.
-func takenOver(ctx context.Context, s *Subject) error {
-	before, err := journal.Take()
-	if err != nil {
-		return err
-	}
-	h, _, err := s.holdNet(ctx)
-	if err != nil {
-		return err
-	}
-	if err := h.Signal(unix.SIGKILL); err != nil {
-		return err
-	}
-	if _, err := h.Wait(ctx); err != nil {
-		return err
-	}
-	// The container's end of the pair goes with its namespace, and then the
-	// other end: until then its address is still taken.
-	next, st, err := s.holdNet(ctx)
-	if err != nil {
-		return err
-	}
-	judged := reaches(ctx, next, os.Getpid(), st.address().Addr())
-	if err := errors.Join(judged, stopAll(ctx, next)); err != nil {
-		return err
-	}
-	return sameNetwork(ctx, next.Command, before, "The next run has to know a bridge that a "+
-		"killed one left, use it, and undo all of it at its end.")
 }

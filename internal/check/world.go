@@ -40,9 +40,9 @@ func reachesWorld(ctx context.Context, s *Subject) error {
 		if failure, ok := errors.AsType[*Failure](judged); ok {
 			failure.Expected += fmt.Sprintf(", which has a way to the host's %s and to no other",
 				w.address[0].Addr())
-			failure.Diagnosis = "The host does not forward the container's packets (ip_forward), or " +
-				"they leave with the container's address, to which nobody knows the way back: " +
-				"a masquerade rule gives them the host's."
+			failure.Diagnosis = "The host does not forward the container's packets " +
+				"(ip_forward), or they leave with the container's address, to which " +
+				"nobody knows the way back: a masquerade rule gives them the host's."
 			failure.Look = "cat /proc/sys/net/ipv4/ip_forward; nft list ruleset; iptables -t nat -S"
 		}
 		return errors.Join(judged, stopAll(ctx, h), w.remove())

@@ -3,7 +3,10 @@
 package mutation
 
 // cgroupMutations break 05-cgroups.
-func cgroupMutations() []mutation {
+func cgroupMutations() []mutation { return append(joiningMutations(), limitMutations()...) }
+
+// joiningMutations are about when and where the command becomes a member.
+func joiningMutations() []mutation {
 	const unshare = "\tif err := unix.Unshare(unix.CLONE_NEWCGROUP); err != nil {\n" +
 		"\t\treturn fmt.Errorf(\"unshare CLONE_NEWCGROUP: %w\", err)\n\t}\n"
 	// Moved from outside, and when the command already runs.
@@ -19,20 +22,32 @@ func cgroupMutations() []mutation {
 		{name: "no cgroup namespace", toured: true, edits: []edit{
 			{"cgroup.go", "unix.Unshare(unix.CLONE_NEWCGROUP)", "error(nil)"},
 		}},
-		{name: "no limit is written", toured: true, edits: []edit{
-			{"cgroup.go", "err := group.limit(l); err != nil", "err := error(nil); err != nil"},
-		}},
 		{name: "the parent moves the command when it runs", edits: []edit{
 			{"cgroup.go", "\t\tgroup.admit(attr)\n", ""},
 			{
 				"main.go", "\treturn c.report(wait(c))",
 				"\tmoveLate(c)\n\treturn c.report(wait(c))",
 			},
-			{"cgroup.go", "// limit makes", "func moveLate(c *container) {\n" + moveLate + "}\n\n// limit makes"},
+			{
+				"cgroup.go", "// limit makes",
+				"func moveLate(c *container) {\n" + moveLate + "}\n\n// limit makes",
+			},
 		}},
 		{name: "the cgroup namespace is made before joining", v1: true, edits: []edit{
 			{"cgroup.go", unshare, ""},
-			{"cgroup.go", "\tfor i := range c.Limits.Tasks {\n", unshare + "\tfor i := range c.Limits.Tasks {\n"},
+			{
+				"cgroup.go", "\tfor i := range c.Limits.Tasks {\n",
+				unshare + "\tfor i := range c.Limits.Tasks {\n",
+			},
+		}},
+	}
+}
+
+// limitMutations are about what is limited, told and left.
+func limitMutations() []mutation {
+	return []mutation{
+		{name: "no limit is written", toured: true, edits: []edit{
+			{"cgroup.go", "err := group.limit(l); err != nil", "err := error(nil); err != nil"},
 		}},
 		{name: "swap is not limited", unless: "need swap accounting", edits: []edit{
 			{"cgroup_v1.go", `write(g.dir, "memory.memsw.limit_in_bytes", bytes)`, "error(nil)"},

@@ -25,10 +25,16 @@ func netMutations() []mutation {
 			{"net.go", "c.undo = append(c.undo, func() error { return disconnect(c) })", ""},
 		}},
 		{name: "the bridge stays", edits: []edit{
-			{"bridge.go", "gone := netlink.LinkDel(bridge); gone != nil", "gone := error(nil); gone != nil"},
+			{
+				"bridge.go", "gone := netlink.LinkDel(bridge); gone != nil",
+				"gone := error(nil); gone != nil",
+			},
 		}},
 		{name: "no masquerade rule", edits: []edit{
-			{"nat.go", "\tif !there {\n\t\tmasquerade(rules, subnet)\n\t}\n", "\t_, _ = there, masquerade\n"},
+			{
+				"nat.go", "\tif !there {\n\t\tmasquerade(rules, subnet)\n\t}\n",
+				"\t_, _ = there, masquerade\n",
+			},
 		}},
 		{name: "the host does not forward", edits: []edit{
 			{"nat.go", `err := writeSettings("ip_forward=1")`, "err := error(nil)"},
