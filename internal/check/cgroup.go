@@ -267,7 +267,7 @@ var forkBombStopped = limitedAfter(
 // loopThrottled reads how often the cgroup had to wait for its next period.
 var loopThrottled = limitedAfter(
 	func(s *Subject) string { return s.Probe(false) + " spin 0.7 >/dev/null" },
-	func() []string { return []string{"-cpus", "0.3"} },
+	func() []string { return []string{"-cpus", "0.1"} },
 	func(h *Held, found groups) error {
 		g := found["cpu"]
 		throttled, err := g.counter("cpu.stat", "nr_throttled")
