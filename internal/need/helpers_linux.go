@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -265,10 +266,11 @@ func Go(t T) string {
 func Net(t T) {
 	t.Helper()
 	Sandbox(t)
-	attrs := netlink.NewLinkAttrs()
-	attrs.Name = "labneed0"
-	veth := &netlink.Veth{LinkAttrs: attrs, PeerName: "labneed1"}
-	if err := netlink.LinkAdd(veth); err != nil && !errors.Is(err, unix.EEXIST) {
+	// Tests that run side by side must not meet each other's pair.
+	attrs, number := netlink.NewLinkAttrs(), rand.Uint32()
+	attrs.Name = fmt.Sprintf("labneed%08x", number)
+	veth := &netlink.Veth{LinkAttrs: attrs, PeerName: fmt.Sprintf("labpeer%08x", number)}
+	if err := netlink.LinkAdd(veth); err != nil {
 		const ways = "`modprobe veth` as root, or `make vm-fast`"
 		lacking(t, "net", fmt.Sprintf("make a veth pair: %v: %s", err, ways))
 	}
