@@ -74,7 +74,7 @@ func TestPID1IgnoresWhatItDoesNotHandle(t *testing.T) {
 			stdin, err := cmd.StdinPipe()
 			require.NoError(t, err)
 			require.NoError(t, asPID1(t, cmd).Start())
-			time.Sleep(50 * time.Millisecond) // Nothing tells from outside that it is ready.
+			time.Sleep(settling()) // Nothing tells from outside that it is ready.
 			for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP} {
 				require.NoError(t, cmd.Process.Signal(sig))
 			}
@@ -90,6 +90,15 @@ func TestPID1IgnoresWhatItDoesNotHandle(t *testing.T) {
 			assert.Error(t, <-ended)
 		})
 	}
+}
+
+// settling is how long a program takes until its handlers are in place, with
+// much to spare: a virtual machine without help from the processor is slow.
+func settling() time.Duration {
+	if os.Getenv("LAB_VM") != "" {
+		return 2 * time.Second
+	}
+	return 200 * time.Millisecond
 }
 
 func TestMountAndUmount(t *testing.T) {

@@ -37,9 +37,18 @@ func (b *buffer) String() string {
 	return b.text.String()
 }
 
+// patience is how long a container may take to start: a virtual machine without
+// help from the processor is many times slower.
+func patience() time.Duration {
+	if os.Getenv("LAB_VM") != "" {
+		return time.Minute
+	}
+	return 10 * time.Second
+}
+
 // find waits until the agent runs and fills in the pids.
 func (h *Held) find(ctx context.Context, token string) error {
-	err := Until(ctx, 10*time.Second, func() (bool, error) {
+	err := Until(ctx, patience(), func() (bool, error) {
 		select {
 		case <-h.ended:
 			return false, &Failure{
@@ -59,7 +68,7 @@ func (h *Held) find(ctx context.Context, token string) error {
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
 		return &Failure{
 			Command: h.Command, Expected: "the command runs",
-			Kernel: "neither the command nor the program's end after 10s",
+			Kernel: fmt.Sprintf("neither the command nor the program's end after %s", patience()),
 			Diagnosis: "The program or its child waits for something that does not come. " +
 				"(Go does so where UidMappings are given without CLONE_NEWUSER.)",
 			Look: fmt.Sprintf("cat /proc/%d/wchan", h.Program),
