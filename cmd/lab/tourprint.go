@@ -136,6 +136,9 @@ func (p *tourPrinter) shared(scenes []tour.Scene) {
 		return
 	}
 	last := scenes[len(scenes)-1]
+	if last.PID == 0 {
+		return // no container came up
+	}
 	fmt.Fprintf(p.out, "\n%s\n", color.New(color.Bold).Sprint("still shared"))
 	for _, v := range last.Shared {
 		p.value(v)

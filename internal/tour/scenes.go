@@ -127,8 +127,16 @@ func playMount(ctx context.Context, s *stage) error {
 	if err != nil {
 		return err
 	}
-	s.differs("processes in /proc", fmt.Sprint(len(all)), fmt.Sprint(shown),
-		fmt.Sprintf("ls /proc/%d/root/proc", s.held.PID))
+	first := fmt.Sprintf("/proc/%d/root/proc/1/ns/pid", s.held.PID)
+	own, err := inspect.Namespace(s.held.PID, "pid")
+	if err != nil {
+		return err
+	}
+	var st unix.Stat_t
+	err = unix.Stat(first, &st)
+	s.demand("processes in /proc", fmt.Sprint(len(all)), fmt.Sprint(shown),
+		fmt.Sprintf("ls /proc/%d/root/proc", s.held.PID),
+		err == nil && st.Ino == own, "process 1 in it is not the container's")
 	return s.namespace("mnt", true)
 }
 
@@ -147,15 +155,23 @@ func inCommon(host, inside []*mountinfo.Info) string {
 	return ""
 }
 
-// root shows what the root directory is and what is in it.
+// root shows what the root directory is and what is in it. Who enters a mount
+// namespace comes to its root, not to that of the processes in it: with chroot(2)
+// these are two.
 func (s *stage) root() error {
-	var host, inside unix.Stat_t
 	path := fmt.Sprintf("/proc/%d/root/", s.held.PID)
-	if err := errors.Join(unix.Stat("/", &host), unix.Stat(path, &inside)); err != nil {
+	host, inside, entered := fileID("/"), fileID(path), "none"
+	err := inspect.In(s.held.PID, []string{"mnt"}, func() error {
+		entered = fileID("/")
+		return nil
+	})
+	if err != nil {
 		return err
 	}
-	s.differs("/ is device:inode", fmt.Sprintf("%x:%d", host.Dev, host.Ino),
-		fmt.Sprintf("%x:%d", inside.Dev, inside.Ino), "stat "+path)
+	s.differs("/ is device:inode", host, inside, "stat "+path)
+	s.demand("root of its namespace", host, entered,
+		fmt.Sprintf("nsenter -t %d -m stat /", s.held.PID),
+		entered == inside, "another root is still there: it was changed with chroot(2)")
 	s.differs("ls /", strings.Join(entries("/"), " "), strings.Join(entries(path), " "), "ls "+path)
 	return nil
 }

@@ -7,5 +7,10 @@
 // namespaces of its own inside the throw-away host, by this test binary, which
 // executes itself for that. It needs the Go toolchain.
 //
+// The first row of a step takes away the flag of its namespace, or the one
+// system call that matters. With that mutant among the real programs `lab tour`
+// has to fail as well, and so with some more: what the tour shows is read from
+// the kernel, so a broken step cannot look like a good one.
+//
 // A step adds its rows to the table in a file of its name.
 package mutation

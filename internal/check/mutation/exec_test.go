@@ -13,7 +13,7 @@ func execMutations() []mutation {
 				`os.StartProcess(path, strings.Fields(strings.Join(c.Command, " ")),`,
 			},
 		}},
-		{name: "arguments go through a shell", edits: []edit{
+		{name: "arguments go through a shell", toured: true, edits: []edit{
 			{"main.go", "\t\"runtime\"\n", "\t\"runtime\"\n\t\"strings\"\n"},
 			{
 				"main.go", "os.StartProcess(path, c.Command,",

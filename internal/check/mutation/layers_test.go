@@ -65,7 +65,7 @@ func volumeMutations() []mutation {
 					"\t\treturn err\n\t}\n\tc.Volumes = nil\n\tif err := mount.MakeRPrivate",
 			},
 		}},
-		{name: "a volume is a copy", edits: []edit{
+		{name: "a volume is a copy", toured: true, edits: []edit{
 			{
 				"volume.go", "err := v.mount(root); err != nil",
 				"err := os.CopyFS(c.Rootfs+v.Target, os.DirFS(v.Source)); err != nil",

@@ -18,11 +18,11 @@ func mountMutations() []mutation {
 		{name: "only the root is made private", shared: true, edits: []edit{
 			{"mount.go", `mount.MakeRPrivate("/")`, `mount.MakePrivate("/")`},
 		}},
-		{name: "chroot in the place of pivot_root", edits: []edit{
+		{name: "chroot in the place of pivot_root", toured: true, edits: []edit{
 			{"mount.go", `unix.PivotRoot(".", ".")`, `unix.Chroot(".")`},
 			{"mount.go", unmount, ""},
 		}},
-		{name: "no pivot_root at all", edits: []edit{
+		{name: "no pivot_root at all", toured: true, edits: []edit{
 			{"mount.go", `unix.PivotRoot(".", ".")`, "error(nil)"},
 			{"mount.go", unmount, ""},
 		}},
@@ -47,8 +47,8 @@ func mountMutations() []mutation {
 func systemMutations() []mutation {
 	newProc := `return mount.Mount("proc", target, "proc", "nosuid,nodev,noexec")`
 	return []mutation{
-		{name: "no /proc", edits: []edit{{"mount.go", newProc, "return nil"}}},
-		{name: "the host's /proc", edits: []edit{
+		{name: "no /proc", toured: true, edits: []edit{{"mount.go", newProc, "return nil"}}},
+		{name: "the host's /proc", toured: true, edits: []edit{
 			{"mount.go", newProc, `return mount.Mount("/proc", target, "", "rbind")`},
 		}},
 		{name: "the host's /proc where the host's root stays", edits: []edit{

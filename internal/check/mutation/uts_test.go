@@ -12,10 +12,10 @@ func utsMutations() []mutation {
 			{"main.go", "Cloneflags: unix.CLONE_NEWUTS,", ""},
 			{"init.go", "unix.Sethostname([]byte(c.Hostname))", "error(nil)"},
 		}},
-		{name: "the host name is not set", edits: []edit{
+		{name: "the host name is not set", toured: true, edits: []edit{
 			{"init.go", "unix.Sethostname([]byte(c.Hostname))", "error(nil)"},
 		}},
-		{name: "the host name is a fixed one", edits: []edit{
+		{name: "the host name is a fixed one", toured: true, edits: []edit{
 			{"init.go", "[]byte(c.Hostname)", `[]byte("container")`},
 		}},
 		{name: "the parent sets the host name", edits: []edit{
