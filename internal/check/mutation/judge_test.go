@@ -115,7 +115,8 @@ func (o orders) carryOut() verdict {
 // takeTour runs `lab tour` with the programs of one directory.
 func takeTour(o orders) verdict {
 	cmd := exec.Command(filepath.Join(o.Bin, "lab"), append([]string{"tour"}, o.Tour...)...)
-	cmd.Env = append(os.Environ(), "LAB_BIN="+o.Bin, "HOME="+o.Bin)
+	// A mutant may leave what only the end of its mounts sets free.
+	cmd.Env = append(os.Environ(), "LAB_BIN="+o.Bin, "HOME="+o.Bin, "TMPDIR="+o.Bin)
 	out, err := cmd.CombinedOutput()
 	if _, ended := errors.AsType[*exec.ExitError](err); err != nil && !ended {
 		return verdict{Error: err.Error()}
