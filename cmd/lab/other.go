@@ -19,6 +19,27 @@ func newTour() *cobra.Command {
 	return linuxOnly("tour [STEP…]", "Show every step at work", groupRun)
 }
 
+// newNS makes `lab ns`.
+func newNS() *cobra.Command {
+	return linuxOnly("ns [PID…]", "Who is in which namespace", groupLook)
+}
+
+// newInspect makes `lab inspect`.
+func newInspect() *cobra.Command {
+	return linuxOnly("inspect PID", "What a process shares with you, and what is isolated", groupLook)
+}
+
+// newMounts makes `lab mounts`.
+func newMounts() *cobra.Command {
+	return linuxOnly("mounts PID", "A process's mounts, beside yours, explained", groupLook)
+}
+
+// newCgroup makes `lab cgroup`.
+func newCgroup() *cobra.Command {
+	return linuxOnly("cgroup PID [CONTROLLER…]",
+		"A process's cgroups: limits, usage and events, explained", groupLook)
+}
+
 // linuxOnly makes a command that says where it works.
 func linuxOnly(use, short, group string) *cobra.Command {
 	return &cobra.Command{
