@@ -19,6 +19,11 @@ func newTour() *cobra.Command {
 	return linuxOnly("tour [STEP…]", "Show every step at work", groupRun)
 }
 
+// newClean makes `lab clean`.
+func newClean() *cobra.Command {
+	return linuxOnly("clean", "Undo what killed runs left", groupKeep)
+}
+
 // linuxOnly makes a command that says where it works.
 func linuxOnly(use, short, group string) *cobra.Command {
 	return &cobra.Command{
