@@ -40,6 +40,11 @@ func newCgroup() *cobra.Command {
 		"A process's cgroups: limits, usage and events, explained", groupLook)
 }
 
+// newClean makes `lab clean`.
+func newClean() *cobra.Command {
+	return linuxOnly("clean", "Undo what killed runs left", groupKeep)
+}
+
 // linuxOnly makes a command that says where it works.
 func linuxOnly(use, short, group string) *cobra.Command {
 	return &cobra.Command{

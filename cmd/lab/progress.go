@@ -15,7 +15,7 @@ import (
 // line each, such as "ran 03-mount".
 func progressFile() (string, invoker.Invoker, error) {
 	who, err := invoker.Current()
-	return filepath.Join(who.Home, ".local", "state", "lab", "progress"), who, err
+	return filepath.Join(who.StateDir(), "progress"), who, err
 }
 
 // seen returns the steps that were run. Lines that it does not know are left

@@ -44,8 +44,18 @@ func newRoot() *cobra.Command {
 	root.SetHelpCommandGroupID(groupKeep)
 	root.SetCompletionCommandGroupID(groupKeep)
 	root.AddCommand(
-		newList(), newRun(), newTour(), newDiff(), newRootfs(), newDoctor(), newVersion(),
-		newNS(), newInspect(), newMounts(), newCgroup(),
+		newList(),
+		newRun(),
+		newTour(),
+		newDiff(),
+		newRootfs(),
+		newDoctor(),
+		newVersion(),
+		newNS(),
+		newInspect(),
+		newMounts(),
+		newCgroup(),
+		newClean(),
 	)
 	return root
 }
