@@ -19,6 +19,15 @@ func newTour() *cobra.Command {
 	return linuxOnly("tour [STEP…]", "Show every step at work", groupRun)
 }
 
+// newTrace makes `lab trace`.
+func newTrace() *cobra.Command {
+	return linuxOnly("trace [FLAGS] [--] COMMAND [ARG…]",
+		"The system calls that make a container, told while a command runs", groupLook)
+}
+
+// becomeTraced does nothing: there is no lab trace here.
+func becomeTraced() {}
+
 // linuxOnly makes a command that says where it works.
 func linuxOnly(use, short, group string) *cobra.Command {
 	return &cobra.Command{
