@@ -81,7 +81,11 @@ func (c *Call) Result() string {
 	case c.result < 0 || c.result > 1<<31:
 		return fmt.Sprintf("%#x", uint64(c.result))
 	}
-	return fmt.Sprint(c.result)
+	text := fmt.Sprint(c.result)
+	if c.child != nil && c.child.pid != c.pid {
+		text += fmt.Sprintf(" /* %d in lab's PID NS */", c.child.pid)
+	}
+	return text
 }
 
 // Failed reports whether the call returned an error.

@@ -36,6 +36,7 @@ func (l lines) call(tk *task, c *Call) {
 		Args     []string `json:"args"`
 		Return   *int64   `json:"return"`
 		Errno    string   `json:"errno,omitempty"`
+		Child    int      `json:"child_pid,omitempty"`
 		Text     string   `json:"text"`
 		Phrase   string   `json:"phrase,omitempty"`
 		Shell    string   `json:"shell,omitempty"`
@@ -50,6 +51,9 @@ func (l lines) call(tk *task, c *Call) {
 			result, object.Errno = -1, errorName(c.errno)
 		}
 		object.Return = &result
+	}
+	if c.child != nil {
+		object.Child = c.child.pid
 	}
 	object.Phrase, object.Shell = c.Words(tk.proc)
 	l.put(object)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/fatih/color"
 	"golang.org/x/sys/unix"
@@ -22,6 +23,8 @@ type page struct {
 	out   io.Writer
 	width int
 	last  string // the line above the calls that were printed last
+	// searching is the thread whose last call was an execve(2) of no file.
+	searching int
 
 	title, failed, words, shell *color.Color
 }
@@ -50,7 +53,10 @@ const atCalls, atRest, atWords = 2, 10, 6
 // call prints one call with its words.
 func (p *page) call(tk *task, c *Call) {
 	p.under(tk.proc)
-	lines := wrap(c.short(), p.width-atCalls, p.width-atRest, " |")
+	if p.searches(tk, c) {
+		return
+	}
+	lines := wrap(c.short(), p.width-atCalls, p.width-atRest, ", ", "|")
 	for i, line := range lines {
 		indent := pick(i == 0, atCalls, atRest)
 		if c.Failed() {
@@ -60,13 +66,32 @@ func (p *page) call(tk *task, c *Call) {
 	}
 	phrase, shell := c.Words(tk.proc)
 	p.below(p.words, phrase)
-	if shell != "" {
+	if shell != "" && !c.Failed() {
 		p.below(p.shell, "$ "+shell)
 	}
 }
 
+// searches prints a failed execve(2) on the way along PATH, without the arguments
+// that are the same each time, and reports whether the call was one.
+func (p *page) searches(tk *task, c *Call) bool {
+	if c.Name != "execve" || c.errno != unix.ENOENT {
+		p.searching = 0
+		return false
+	}
+	line := fmt.Sprintf("%*sexecve(%s, ...) = %s", atCalls, "", c.arg(0).text, c.Result())
+	fmt.Fprintln(p.out, p.failed.Sprint(line))
+	if p.searching != tk.tid {
+		p.below(p.words, "is not there; execvp(3) goes on to the next directory of PATH")
+	}
+	p.searching = tk.tid
+	return true
+}
+
 // below prints words below a call.
 func (p *page) below(c *color.Color, text string) {
+	if text == "" {
+		return
+	}
 	for _, line := range wrap(text, p.width-atWords, p.width-atWords, " ") {
 		fmt.Fprintf(p.out, "%*s%s\n", atWords, "", c.Sprint(line))
 	}
@@ -120,26 +145,39 @@ func (c *Call) short() string {
 	return c.Name + "(" + strings.Join(texts, ", ") + ") = " + c.Result()
 }
 
-// wrap breaks a line after one of the characters of at: the first line after
-// first columns at most, the others after rest. A piece that is longer stays
-// whole, so that it can be copied.
-func wrap(text string, first, rest int, at string) []string {
+// wrap breaks a line where one of the separators ends: the first line after first
+// columns at most, the others after rest. A piece that is longer stays whole, so
+// that it can be copied.
+func wrap(text string, first, rest int, separators ...string) []string {
 	var lines []string
 	width := first
-	for len([]rune(text)) > width {
-		// Bytes and columns are the same but for a few letters of words.
-		end := strings.LastIndexAny(text[:min(width, len(text)-1)+1], at)
-		if end <= 0 {
-			if end = strings.IndexAny(text, at); end <= 0 || end == len(text)-1 {
-				break
-			}
+	for utf8.RuneCountInString(text) > width {
+		end := lastBreak(text, width, separators)
+		if end == 0 {
+			break
 		}
-		lines = append(lines, strings.TrimRight(text[:end+1], " "))
-		text = strings.TrimLeft(text[end+1:], " ")
-		width = rest
-	}
-	if text == "" {
-		return lines
+		lines = append(lines, strings.TrimRight(text[:end], " "))
+		text, width = strings.TrimLeft(text[end:], " "), rest
 	}
 	return append(lines, text)
+}
+
+// lastBreak returns where to break a text, after as many columns as fit and at
+// least after one separator; 0 where there is none.
+func lastBreak(text string, width int, separators []string) int {
+	end, columns := 0, 0
+	for i := range text {
+		columns++ // a rune is a column: there are no wide ones but in names
+		for _, s := range separators {
+			at := i + len(s)
+			fits := columns+utf8.RuneCountInString(strings.TrimRight(s, " "))-1 <= width
+			if strings.HasPrefix(text[i:], s) && at < len(text) && (fits || end == 0) {
+				end = at
+			}
+		}
+		if columns > width && end > 0 {
+			break
+		}
+	}
+	return end
 }
