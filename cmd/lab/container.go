@@ -137,7 +137,11 @@ func lowerPrivileges(cmd *exec.Cmd, step course.Step, line stepLine) error {
 
 // asRoot is this very command line for root, ready to be pasted.
 func asRoot() string {
-	words := check.ShellWords(os.Args)
+	words := slices.Clone(os.Args)
+	if path, err := exec.LookPath(words[0]); err == nil {
+		words[0] = path // sudo(8) searches a PATH of its own
+	}
+	words = check.ShellWords(words)
 	if strings.Contains(words[0], "/go-build") {
 		words[0] = "go run ./cmd/lab" // what go run made is gone by then
 	}

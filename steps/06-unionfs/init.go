@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"os"
+	"os/exec"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -37,14 +39,17 @@ func setHostname(c *container) error {
 	return nil
 }
 
-// asRoot is this very command line for root, ready to be pasted.
+// asRoot is this very command line for root, ready to be pasted. sudo(8) has a
+// PATH of its own, so a program that was found on ours gets its full path.
 func asRoot() string {
-	words := []string{"sudo", os.Args[0]}
-	for _, w := range os.Args[1:] {
-		if strings.ContainsAny(w, " \t\n\"'\\$`!#&|;<>()*?[]{}~") || w == "" {
-			w = "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
-		}
-		words = append(words, w)
+	words := slices.Clone(os.Args)
+	if path, err := exec.LookPath(words[0]); err == nil {
+		words[0] = path
 	}
-	return strings.Join(words, " ")
+	for i, w := range words {
+		if strings.ContainsAny(w, " \t\n\"'\\$`!#&|;<>()*?[]{}~") || w == "" {
+			words[i] = "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
+		}
+	}
+	return "sudo " + strings.Join(words, " ")
 }

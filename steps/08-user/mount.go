@@ -74,17 +74,16 @@ func mountRoot(root string) error {
 // mountSystem mounts the kernel's own file systems under the new root. It runs
 // in the container, while the host's /dev can still be reached.
 func mountSystem(root string) error {
-	for name, fill := range map[string]func(string) error{
-		"proc": mountProc,
-		"sys":  mountSys,
-		"dev":  mountDev,
-	} {
-		target := filepath.Join(root, name)
+	for _, system := range []struct {
+		name  string
+		mount func(target string) error
+	}{{"proc", mountProc}, {"sys", mountSys}, {"dev", mountDev}} {
+		target := filepath.Join(root, system.name)
 		// A symbolic link in an image could lead a mount anywhere.
 		if info, err := os.Lstat(target); err != nil || !info.IsDir() {
-			return fmt.Errorf("rootfs %q: no directory %s", root, name)
+			return fmt.Errorf("rootfs %q: no directory %s", root, system.name)
 		}
-		if err := fill(target); err != nil {
+		if err := system.mount(target); err != nil {
 			return err
 		}
 	}
