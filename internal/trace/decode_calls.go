@@ -38,7 +38,11 @@ func (d *decoder) clone(c *Call) []arg {
 		number("flags="+text, value&^signalMask),
 	}
 	if value&(unix.CLONE_PARENT_SETTID|unix.CLONE_PIDFD) != 0 {
-		decoded = append(decoded, number("parent_tid="+pointer(parentTID), parentTID))
+		text := pointer(parentTID)
+		if words := readWords(d.mem, parentTID, 4, 1); c.finished && len(words) == 1 {
+			text = fmt.Sprintf("[%d]", words[0])
+		}
+		decoded = append(decoded, number("parent_tid="+text, parentTID))
 	}
 	if value&unix.CLONE_SETTLS != 0 {
 		decoded = append(decoded, number("tls="+pointer(tls), tls))
@@ -106,7 +110,7 @@ func (d *decoder) fsconfig(c *Call) []arg {
 //	seccomp(SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, {len=42, filter=0x…})
 func (d *decoder) seccomp(c *Call) []arg {
 	op, value := c.args[0]&(1<<32-1), c.args[1]&(1<<32-1)
-	decoded := []arg{number(named(seccompOps, op, "SECCOMP_???"), op), number(hex(value), value)}
+	decoded := []arg{number(named(seccompOps, op, "SECCOMP_SET_MODE_???"), op), number(hex(value), value)}
 	switch op {
 	case unix.SECCOMP_SET_MODE_FILTER:
 		decoded[1].text = flags(seccompFlags, value)
@@ -115,6 +119,12 @@ func (d *decoder) seccomp(c *Call) []arg {
 		if words := readWords(d.mem, c.args[2], 4, 1); len(words) == 1 {
 			name := named(seccompActions, words[0], "SECCOMP_RET_???")
 			return append(decoded, number("["+name+"]", words[0]))
+		}
+	case unix.SECCOMP_GET_NOTIF_SIZES:
+		// Three numbers of 16 bits, once the kernel has filled them in.
+		if w := readWords(d.mem, c.args[2], 2, 3); c.finished && len(w) == 3 {
+			return append(decoded, number(fmt.Sprintf("{seccomp_notif=%d, "+
+				"seccomp_notif_resp=%d, seccomp_data=%d}", w[0], w[1], w[2]), c.args[2]))
 		}
 	}
 	return append(decoded, number(pointer(c.args[2]), c.args[2]))

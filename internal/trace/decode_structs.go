@@ -43,13 +43,9 @@ func cloneArgs(d *decoder, c *Call, i int) arg {
 	}
 	a := number("", value)
 	if value&unix.CLONE_INTO_CGROUP != 0 {
-		text := fmt.Sprint(int32(words[cgroup]))
-		if d.path != nil {
-			if a.str = d.path(int(int32(words[cgroup]))); a.str != "" {
-				text += "<" + printable(a.str) + ">"
-			}
-		}
-		parts = append(parts, "cgroup="+text)
+		opened := d.open(int32(words[cgroup]))
+		a.str = opened.str
+		parts = append(parts, "cgroup="+opened.text)
 	}
 	a.text = "{" + strings.Join(parts, ", ") + "}"
 	return a
@@ -68,9 +64,13 @@ func mountAttr(d *decoder, c *Call, i int) arg {
 	if words[2] != 0 {
 		propagation = flags(propagations, words[2])
 	}
-	a := number(fmt.Sprintf("{attr_set=%s, attr_clr=%s, propagation=%s, userns_fd=%d}",
+	userNS := fmt.Sprint(words[3])
+	if words[0]&unix.MOUNT_ATTR_IDMAP != 0 {
+		userNS = d.open(int32(words[3])).text
+	}
+	a := number(fmt.Sprintf("{attr_set=%s, attr_clr=%s, propagation=%s, userns_fd=%s}",
 		flags(mountAttrFlags, words[0]), flags(mountAttrFlags, words[1]),
-		propagation, words[3]), c.args[i])
+		propagation, userNS), c.args[i])
 	for _, w := range words {
 		a.list = append(a.list, fmt.Sprint(w))
 	}

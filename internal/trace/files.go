@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -52,4 +54,25 @@ func pidOf(pid, fd int) int {
 		}
 	}
 	return 0
+}
+
+// ownDescriptor is a path that stands for an open file of whoever uses it: runtimes
+// open a mount's target first, so that nobody can put a link in its place.
+var ownDescriptor = regexp.MustCompile(`^/(?:proc/(?:self|thread-self)|dev)/fd/(\d+)$`)
+
+// resolve returns where a path of the process leads to if it names a descriptor,
+// and else the path itself.
+func (p *process) resolve(path string) string {
+	match := ownDescriptor.FindStringSubmatch(path)
+	if match == nil {
+		return path
+	}
+	fd, err := strconv.Atoi(match[1])
+	if err != nil {
+		return path
+	}
+	if file := descriptorPath(p.pid, fd); file != "" {
+		return file
+	}
+	return path
 }

@@ -16,7 +16,7 @@ type bit struct {
 }
 
 // flags spells flags out in the order of the table, as strace(1) does; what is
-// left over is a number at the end.
+// left over is a number at the end, and if there is nothing else a remark.
 func flags(table []bit, value uint64) string {
 	if value == 0 {
 		return zero(table)
@@ -28,7 +28,12 @@ func flags(table []bit, value uint64) string {
 			value &^= b.value
 		}
 	}
-	if value != 0 {
+	switch {
+	case value == 0:
+	case names == nil:
+		prefix, _, _ := strings.Cut(table[len(table)-1].name, "_")
+		return fmt.Sprintf("%#x /* %s_??? */", value, prefix)
+	default:
 		names = append(names, fmt.Sprintf("%#x", value))
 	}
 	return strings.Join(names, "|")

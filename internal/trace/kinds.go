@@ -65,24 +65,36 @@ func (d *decoder) decode(c *Call) {
 		}
 		c.decoded[i] = d.kinds[word](d, c, i)
 	}
-	if !wantsMode(c) {
+	if !lastCounts(c) {
 		c.decoded = c.decoded[:len(c.decoded)-1]
 	}
 }
 
-// wantsMode reports whether the last argument of open(2) counts: without O_CREAT
-// the register holds anything.
-func wantsMode(c *Call) bool {
-	if c.Name != "open" && c.Name != "openat" {
-		return true
+// lastCounts reports whether the kernel looks at the last argument: at the mode of
+// open(2) only to make a file, at the number of mknod(2) only for a device. The
+// register may hold anything.
+func lastCounts(c *Call) bool {
+	before := uint64(0)
+	if n := len(c.kinds); n > 1 {
+		before = c.args[n-2]
 	}
-	const makes = unix.O_CREAT | unix.O_TMPFILE&^unix.O_DIRECTORY
-	return c.args[len(c.kinds)-2]&makes != 0
+	switch c.Name {
+	case "open", "openat":
+		return before&(unix.O_CREAT|unix.O_TMPFILE&^unix.O_DIRECTORY) != 0
+	case "mknod", "mknodat":
+		kind := before & unix.S_IFMT
+		return kind == unix.S_IFCHR || kind == unix.S_IFBLK
+	}
+	return true
 }
 
 // decodeResults decodes what the kernel filled in, when the call has succeeded.
 func (d *decoder) decodeResults(c *Call) {
 	if c.errno != 0 {
+		return
+	}
+	if c.Name == "clone" || c.Name == "seccomp" {
+		c.decoded = d.specials[c.Name](d, c)
 		return
 	}
 	for i, word := range c.kinds {
@@ -107,6 +119,11 @@ func kinds() map[string]kind {
 		"mode":   func(_ *decoder, c *Call, i int) arg { return mode(c.args[i] & 0o7777) },
 		"signal": func(_ *decoder, c *Call, i int) arg { return number(signalName(c.args[i]), c.args[i]) },
 
+		// All 64 bits count, unlike those of the flags below.
+		"clone_flags": func(_ *decoder, c *Call, i int) arg {
+			return number(flags(cloneFlags, c.args[i]), c.args[i])
+		},
+
 		"fd": descriptor, "dirfd": descriptor, "fd_or_none": descriptor,
 		"path": path, "str": text, "buf": buffer, "argv": argv, "envp": envp, "iov": vector,
 		"file_mode": fileMode, "dev": device, "id_list": idList,
@@ -115,7 +132,7 @@ func kinds() map[string]kind {
 		"open_flags": openFlag, "socket_type": socketType, "ns_flags": namespaceFlags,
 	}
 	for name, bits := range map[string][]bit{
-		"clone_flags": cloneFlags, "umount_flags": umountFlags, "open_tree_flags": openTreeFlags,
+		"umount_flags": umountFlags, "open_tree_flags": openTreeFlags,
 		"move_mount_flags": moveMountFlags, "fsopen_flags": fsopenFlags,
 		"fsmount_flags": fsmountFlags, "fspick_flags": fspickFlags,
 		"mount_attr_flags": mountAttrFlags, "at_flags": atFlags, "unlink_flags": unlinkFlags,
@@ -157,18 +174,22 @@ func id(n uint32) arg {
 	return unsigned(uint64(n))
 }
 
-// descriptor is an open file with the path that it leads to: 5</proc/1/uid_map>.
+// descriptor is an open file, or the working directory.
 func descriptor(d *decoder, c *Call, i int) arg {
-	fd := int32(c.args[i])
+	if int32(c.args[i]) == unix.AT_FDCWD {
+		return number("AT_FDCWD", c.args[i])
+	}
+	return d.open(int32(c.args[i]))
+}
+
+// open is a descriptor with the path that it leads to: 5</proc/1/uid_map>.
+func (d *decoder) open(fd int32) arg {
 	a := signed(int64(fd))
-	if fd == unix.AT_FDCWD {
-		a.text = "AT_FDCWD"
+	if fd < 0 || d.path == nil {
 		return a
 	}
-	if fd >= 0 && d.path != nil {
-		if a.str = d.path(int(fd)); a.str != "" {
-			a.text += "<" + printable(a.str) + ">"
-		}
+	if a.str = d.path(int(fd)); a.str != "" {
+		a.text += "<" + printable(a.str) + ">"
 	}
 	return a
 }

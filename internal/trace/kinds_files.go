@@ -101,13 +101,8 @@ func fileMode(_ *decoder, c *Call, i int) arg {
 	return number(octal(value), value)
 }
 
-// device is a number of mknod(2), which only devices have.
+// device is a number of mknod(2), in the kernel's own packing into 32 bits.
 func device(_ *decoder, c *Call, i int) arg {
-	kind := c.args[i-1] & unix.S_IFMT
-	if kind != unix.S_IFCHR && kind != unix.S_IFBLK {
-		return unsigned(c.args[i])
-	}
-	// The kernel's own packing into 32 bits.
 	n := c.args[i] & (1<<32 - 1)
 	return number(fmt.Sprintf("makedev(%s, %s)",
 		hex(uint64(unix.Major(n))), hex(uint64(unix.Minor(n)))), n)

@@ -69,15 +69,18 @@ func readString(m memory, addr uint64, most int) (text string, whole, ok bool) {
 	return string(got[:min(len(got), most)]), false, true
 }
 
-// readWords reads numbers of 4 or 8 bytes; fewer than wanted if memory ends.
+// readWords reads numbers of 2, 4 or 8 bytes; fewer than wanted if memory ends.
 func readWords(m memory, addr uint64, size, count int) []uint64 {
 	raw := make([]byte, size*count)
 	raw = raw[:m.read(addr, raw)]
 	words := make([]uint64, 0, count)
 	for ; len(raw) >= size; raw = raw[size:] {
-		if size == 4 {
+		switch size {
+		case 2:
+			words = append(words, uint64(binary.NativeEndian.Uint16(raw)))
+		case 4:
 			words = append(words, uint64(binary.NativeEndian.Uint32(raw)))
-		} else {
+		default:
 			words = append(words, binary.NativeEndian.Uint64(raw))
 		}
 	}

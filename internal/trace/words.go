@@ -28,7 +28,7 @@ func (c *Call) Words(p *process) (phrase, shell string) {
 		return "", ""
 	}
 	switch {
-	case c.Failed():
+	case c.Failed() && w.verb != "ask":
 		phrase = "could not " + w.verb + " " + w.rest + ": " + c.errno.Error()
 		w.note = c.advice()
 	case !c.finished:
@@ -66,7 +66,7 @@ func (c *Call) words(p *process) words {
 	case "setns":
 		return c.setnsWords(p)
 	case "mount", "umount", "umount2", "pivot_root", "chroot":
-		return c.mountWords()
+		return c.mountWords(p)
 	case "open_tree", "open_tree_attr", "move_mount", "fsopen", "fsconfig", "fsmount", "fspick",
 		"mount_setattr":
 		return c.newMountWords()

@@ -28,6 +28,8 @@ func (c *Call) writeWords(p *process) words {
 		w.verb, w.rest = pick(text == "deny", "forbid", "allow"), "setgroups(2) in the user namespace"
 	case "cgroup.procs", "tasks":
 		w.verb, w.rest = "put", pick(text == "0", "itself", "process "+text)+" into the cgroup "+dir
+	case "cgroup.subtree_control":
+		w.verb, w.rest = "hand", pick(text == "", "no controllers", text)+" to the cgroups below "+dir
 	case "oom_score_adj":
 		w.verb, w.rest = "set", "how soon the OOM killer takes it: "+text
 	case "timens_offsets":
@@ -86,11 +88,9 @@ func limit(name, text string) (verb, rest string) {
 	case "cpu.cfs_period_us":
 		return "set", "the period of CPU time to " + text + " microseconds"
 	case "cpu.weight", "cpu.shares":
-		return "weigh", "its share of CPU time with " + text
+		return "weigh", "the share of CPU time with " + text
 	case "cpuset.cpus", "cpuset.mems":
-		return "confine", "it to " + strings.TrimPrefix(name, "cpuset.") + " " + text
-	case "cgroup.subtree_control":
-		return "hand", "controllers to cgroups below (" + text + ")"
+		return "confine", "processes to " + strings.TrimPrefix(name, "cpuset.") + " " + text
 	case "devices.deny":
 		return "forbid", "devices: " + text
 	case "devices.allow":

@@ -43,12 +43,12 @@ func optionsOf(table []mountOption, value uint64) []string {
 }
 
 // mountWords tell what a call of the old family does to the tree of mounts.
-func (c *Call) mountWords() words {
+func (c *Call) mountWords(p *process) words {
 	switch c.Name {
 	case "mount":
-		return c.oldMountWords()
+		return c.oldMountWords(p)
 	case "umount", "umount2":
-		target, option := c.arg(0).str, ""
+		target, option := p.resolve(c.arg(0).str), ""
 		w := words{verb: "unmount", rest: target}
 		if c.arg(1).num&unix.MNT_DETACH != 0 {
 			option, w.note = "-l", "what still uses it keeps it"
@@ -70,8 +70,8 @@ func (c *Call) mountWords() words {
 
 // oldMountWords tell which of its six jobs mount(2) does: the flags say so, in
 // this order.
-func (c *Call) oldMountWords() words {
-	source, target, fstype := c.arg(0).str, c.arg(1).str, c.arg(2).str
+func (c *Call) oldMountWords(p *process) words {
+	source, target, fstype := p.resolve(c.arg(0).str), p.resolve(c.arg(1).str), c.arg(2).str
 	value, data := c.arg(3).num, c.arg(4).str
 	options := optionsOf(mountOptions, value)
 	recursive := value&unix.MS_REC != 0

@@ -59,7 +59,8 @@ func (c *Call) prctlWords() words {
 		return c.ambientWords()
 	case unix.PR_SET_PDEATHSIG:
 		if c.arg(1).num == 0 && text == "0" {
-			return words{"ask", "no signal any more for its parent's end", "setpriv --pdeathsig clear", ""}
+			return words{"ask", "for no signal any more when its parent ends",
+				"setpriv --pdeathsig clear", ""}
 		}
 		return words{"ask", "for " + text + " when its parent ends",
 			"setpriv --pdeathsig " + strings.TrimPrefix(text, "SIG"), ""}
@@ -100,9 +101,16 @@ func (c *Call) ambientWords() words {
 func (c *Call) seccompWords() words {
 	switch c.arg(0).num {
 	case unix.SECCOMP_SET_MODE_FILTER:
+		if c.errno == unix.EFAULT {
+			return words{"ask", "whether the kernel knows " + c.arg(1).text +
+				", by a filter that is no filter", "", ""}
+		}
 		return words{"have", fmt.Sprintf("a filter of %d instructions judge its system calls",
 			c.arg(2).num), "", "this cannot be undone"}
 	case unix.SECCOMP_SET_MODE_STRICT:
+		if c.errno == unix.EINVAL && c.args[1] != 0 {
+			return words{"ask", "whether the kernel knows seccomp, by flags that nobody has", "", ""}
+		}
 		return words{"allow", "itself read, write and exit alone", "", "this cannot be undone"}
 	case unix.SECCOMP_GET_ACTION_AVAIL:
 		return words{"ask", "whether the kernel knows " + strings.Trim(c.arg(2).text, "[]"), "", ""}
