@@ -44,6 +44,16 @@ func newCgroup() *cobra.Command {
 func newClean() *cobra.Command {
 	return linuxOnly("clean", "Undo what killed runs left", groupKeep)
 }
+}
+
+// newTrace makes `lab trace`.
+func newTrace() *cobra.Command {
+	return linuxOnly("trace [FLAGS] [--] COMMAND [ARG…]",
+		"The system calls that make a container, told while a command runs", groupLook)
+}
+
+// becomeTraced does nothing: there is no lab trace here.
+func becomeTraced() {}
 
 // linuxOnly makes a command that says where it works.
 func linuxOnly(use, short, group string) *cobra.Command {

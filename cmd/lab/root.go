@@ -56,6 +56,7 @@ func newRoot() *cobra.Command {
 		newMounts(),
 		newCgroup(),
 		newClean(),
+		newTrace(),
 	)
 	return root
 }
