@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -107,7 +106,7 @@ func agent(program int, token string) int {
 	}
 	for _, pid := range append(below, program) {
 		args, err := inspect.Cmdline(pid)
-		if err == nil && len(args) >= 3 && filepath.Base(args[0]) == "probe" && args[2] == token {
+		if err == nil && len(args) >= 3 && args[1] == "hold" && args[2] == token {
 			return pid
 		}
 	}

@@ -25,7 +25,8 @@ import (
 type Subject struct {
 	Step    string   // the step whose command line it has, such as "03-mount"
 	Program string   // its path
-	Root    string   // a built-in root file system; Root/bin/probe is our agent
+	Root    string   // a built-in root file system
+	Agent   string   // where in Root our agent is; bin/probe if empty
 	Flags   []string // put before each run's own flags, such as -user
 	// Credential is who runs the program; nil is the caller.
 	Credential *syscall.Credential
@@ -35,10 +36,14 @@ type Subject struct {
 // Probe returns the path of our agent, as the container sees it when it gets
 // the root file system (inside) and as everybody else does.
 func (s *Subject) Probe(inside bool) string {
-	if inside {
-		return "/bin/probe"
+	agent := s.Agent
+	if agent == "" {
+		agent = "bin/probe"
 	}
-	return filepath.Join(s.Root, "bin", "probe")
+	if inside {
+		return "/" + agent
+	}
+	return filepath.Join(s.Root, agent)
 }
 
 // own gives what a check has made to whoever runs the program.
@@ -159,7 +164,7 @@ func (s *Subject) HoldAfter(
 	command := []string{s.Probe(inside), "hold", s.Word("token")}
 	token := command[2]
 	if prelude != "" {
-		shell := filepath.Join(filepath.Dir(command[0]), "sh")
+		shell := strings.TrimSuffix(command[0], s.Probe(true)) + "/bin/sh"
 		end := "; "
 		if strings.HasSuffix(prelude, "&") {
 			end = " " // the sign ends a command, too
