@@ -19,6 +19,11 @@ func newTour() *cobra.Command {
 	return linuxOnly("tour [STEP…]", "Show every step at work", groupRun)
 }
 
+// newNS makes `lab ns`.
+func newNS() *cobra.Command {
+	return linuxOnly("ns [PID…]", "Who is in which namespace", groupLook)
+}
+
 // linuxOnly makes a command that says where it works.
 func linuxOnly(use, short, group string) *cobra.Command {
 	return &cobra.Command{

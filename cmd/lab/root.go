@@ -45,6 +45,7 @@ func newRoot() *cobra.Command {
 	root.SetCompletionCommandGroupID(groupKeep)
 	root.AddCommand(
 		newList(), newRun(), newTour(), newDiff(), newRootfs(), newDoctor(), newVersion(),
+		newNS(),
 	)
 	return root
 }

@@ -249,22 +249,10 @@ func Descendants(pid int) ([]int, error) {
 }
 
 // StartTime returns when a process started, in clock ticks since boot. A pid
-// and its start time together name one process for good. It is the 22nd field
-// of /proc/PID/stat, whose second, the name in brackets, may hold anything:
-//
-//	4712 (my (odd) name) S 4711 4712 …
+// and its start time together name one process for good.
 func StartTime(pid int) (uint64, error) {
-	path := fmt.Sprintf("/proc/%d/stat", pid)
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return 0, err
-	}
-	_, rest, found := cutLast(string(text), ") ")
-	fields := strings.Fields(rest)
-	if !found || len(fields) < 20 {
-		return 0, fmt.Errorf("read %s: %q has no start time", path, text)
-	}
-	return strconv.ParseUint(fields[19], 10, 64)
+	p, err := ReadProcess(pid)
+	return p.Start, err
 }
 
 // cutLast cuts around the last separator.
