@@ -35,3 +35,8 @@ func linuxOnly(use, short, group string) *cobra.Command {
 		},
 	}
 }
+
+// newCheck makes `lab check`.
+func newCheck() *cobra.Command {
+	return linuxOnly("check [STEP]", "Judge your program by what the kernel says", groupLearn)
+}

@@ -140,9 +140,10 @@ func ShellWords(args []string) []string {
 type Held struct {
 	Command string // what was run, for a shell
 	Args    []string
-	Program int // pid of the program itself
-	Init    int // pid of the container's first process; the agent's if there is none
-	PID     int // pid of the agent
+	token   string // in the agent's command line
+	Program int    // pid of the program itself
+	Init    int    // pid of the container's first process; the agent's if there is none
+	PID     int    // pid of the agent
 
 	cmd         *exec.Cmd
 	ended       chan struct{} // closed when the program has been waited for
@@ -156,6 +157,10 @@ type Held struct {
 func (s *Subject) Hold(ctx context.Context, inside bool, flags ...string) (*Held, error) {
 	return s.HoldAfter(ctx, inside, "", flags...)
 }
+
+// pid is for a shell on the host, where the agent has another number when the
+// command is repeated: the newest process with the token in its command line.
+func (h *Held) pid() string { return "$(pgrep -nf " + h.token + ")" }
 
 // HoldAfter is Hold with a line of shell that the container runs first.
 func (s *Subject) HoldAfter(
@@ -189,6 +194,7 @@ func (s *Subject) hold(
 	if err != nil {
 		return nil, err
 	}
+	h.token = token
 	if err := h.find(ctx, token); err != nil {
 		h.kill()
 		return nil, err
