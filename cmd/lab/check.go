@@ -161,31 +161,26 @@ const maxFailures = 3
 func (o *checkOptions) judge(
 	ctx context.Context, step course.Step, orders judge.Orders, report reporter,
 ) error {
-	ancestors := course.UpTo(step.ID)
-	sets := append([]course.Step{step}, ancestors[:len(ancestors)-1]...)
-	orders.As = step.ID
-	for i, s := range sets {
-		if report.first() != nil && i > 0 && !o.all {
-			return nil
+	orders.All = o.all
+	failed, of := 0, ""
+	err := judge.Step(ctx, step, orders, func(a judge.Answer) error {
+		report.answer(a)
+		if a.Step != of {
+			failed, of = 0, a.Step
 		}
-		orders.Step = s.ID
-		failed := 0
-		err := judge.Run(ctx, orders, func(a judge.Answer) error {
-			report.answer(a)
-			if a.Verdict == judge.Fail {
-				failed++
-			}
-			if failed == maxFailures && !o.all {
-				return judge.ErrStop
-			}
-			return nil
-		})
-		if err != nil && ctx.Err() != nil {
-			return exited(130) // it was interrupted, as by Ctrl-C
+		if a.Verdict == judge.Fail {
+			failed++
 		}
-		if err != nil {
-			return fmt.Errorf("check %s: %w", s.ID, err)
+		if failed == maxFailures && !o.all {
+			return judge.ErrStop
 		}
+		return nil
+	})
+	if err != nil && ctx.Err() != nil {
+		return exited(130) // it was interrupted, as by Ctrl-C
+	}
+	if err != nil {
+		return fmt.Errorf("check %s: %w", step.ID, err)
 	}
 	return nil
 }

@@ -40,3 +40,10 @@ func linuxOnly(use, short, group string) *cobra.Command {
 func newCheck() *cobra.Command {
 	return linuxOnly("check [STEP]", "Judge your program by what the kernel says", groupLearn)
 }
+
+// newDev makes `lab dev`.
+func newDev() *cobra.Command {
+	dev := linuxOnly("dev", "For work on the lab itself", "")
+	dev.Hidden = true
+	return dev
+}

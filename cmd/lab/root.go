@@ -44,7 +44,7 @@ func newRoot() *cobra.Command {
 	root.SetHelpCommandGroupID(groupKeep)
 	root.SetCompletionCommandGroupID(groupKeep)
 	root.AddCommand(
-		newList(), newCheck(), newRun(), newTour(), newDiff(), newRootfs(), newDoctor(), newVersion(),
+		newList(), newCheck(), newDev(), newRun(), newTour(), newDiff(), newRootfs(), newDoctor(), newVersion(),
 		newNS(),
 	)
 	return root

@@ -32,6 +32,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"lab/internal/check"
+	"lab/internal/course"
 )
 
 // Name is what the judging process is called.
@@ -54,6 +55,7 @@ type Orders struct {
 	Seed     uint64 // of what no program can know beforehand
 	Shared   bool   // whether the host's mounts are shared, as systemd makes them
 	Exercise bool   // by the checks of the lesson's exercises, not by the step's own
+	All      bool   // also what comes after a failure; see Step
 	From     int    // the first check that is asked; those before were
 	// Limit is what one check may take; 0 is a minute. Whoever takes longer is
 	// ended with everything that was started.
@@ -94,6 +96,31 @@ func Run(ctx context.Context, o Orders, receive func(Answer) error) error {
 			return err
 		}
 		o.From += asked
+	}
+	return nil
+}
+
+// Step has a step's program judged by the step's own checks and then, in the
+// order of the path, by those of its ancestors. Unless all are wanted it ends
+// with a set of which one has failed.
+func Step(
+	ctx context.Context, step course.Step, o Orders, receive func(Answer) error,
+) error {
+	ancestors := course.UpTo(step.ID)
+	o.As = step.ID
+	for _, s := range append([]course.Step{step}, ancestors[:len(ancestors)-1]...) {
+		failed := false
+		o.Step, o.From = s.ID, 0
+		err := Run(ctx, o, func(a Answer) error {
+			failed = failed || a.Verdict == Fail
+			return receive(a)
+		})
+		if err != nil {
+			return fmt.Errorf("ask the checks of %s: %w", s.ID, err)
+		}
+		if failed && !o.All {
+			return nil
+		}
 	}
 	return nil
 }
@@ -139,7 +166,9 @@ func session(ctx context.Context, o Orders, receive func(Answer) error) (int, er
 	case waitErr != nil && o.From+asked < len(o.Checks()):
 		text := fmt.Sprintf("the judge ended: %v %s", waitErr, said)
 		return asked + 1, receive(o.ended(asked, text))
-	case waitErr != nil:
+	case waitErr != nil && (o.As == "" || o.As == o.Step):
+		// Not so after an ancestor's checks, of which one kills the program: what
+		// a step such as 04 leaves then is for its next run to take over.
 		return asked, receive(o.left(said))
 	}
 	return asked, nil
