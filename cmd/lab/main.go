@@ -19,6 +19,7 @@ import (
 	"strings"
 
 	"lab/internal/box"
+	"lab/internal/judge"
 )
 
 // errUsage marks a command line that cannot be understood.
@@ -51,6 +52,9 @@ func (w withStatus) Unwrap() error { return w.error }
 // main passes on a status or says in one line what failed.
 func main() {
 	becomeTraced()
+	if judge.Asked() {
+		os.Exit(judge.Main())
+	}
 	if status, ok := box.Run(os.Args); ok {
 		os.Exit(status)
 	}

@@ -44,7 +44,6 @@ func newCgroup() *cobra.Command {
 func newClean() *cobra.Command {
 	return linuxOnly("clean", "Undo what killed runs left", groupKeep)
 }
-}
 
 // newTrace makes `lab trace`.
 func newTrace() *cobra.Command {
@@ -65,4 +64,16 @@ func linuxOnly(use, short, group string) *cobra.Command {
 			}
 		},
 	}
+}
+
+// newCheck makes `lab check`.
+func newCheck() *cobra.Command {
+	return linuxOnly("check [STEP]", "Judge your program by what the kernel says", groupLearn)
+}
+
+// newDev makes `lab dev`.
+func newDev() *cobra.Command {
+	dev := linuxOnly("dev", "For work on the lab itself", "")
+	dev.Hidden = true
+	return dev
 }

@@ -51,6 +51,8 @@ func newRoot() *cobra.Command {
 		newRootfs(),
 		newDoctor(),
 		newVersion(),
+		newCheck(),
+		newDev(),
 		newNS(),
 		newInspect(),
 		newMounts(),
