@@ -26,6 +26,7 @@ type Subject struct {
 	Step    string   // the step whose command line it has, such as "03-mount"
 	Program string   // its path
 	Root    string   // a built-in root file system
+	Lab     string   // a lab that can trace; needed by some checks
 	Agent   string   // where in Root our agent is; bin/probe if empty
 	Flags   []string // put before each run's own flags, such as -user
 	// Credential is who runs the program; nil is the caller.

@@ -53,7 +53,7 @@ func TestReferencesPass(t *testing.T) {
 			path, err := program.Path(t.Context(), s.ID)
 			require.NoError(t, err)
 			answers := ask(t, orders(t, s.ID, path))
-			require.Len(t, answers, len(check.Of(s.ID)))
+			require.GreaterOrEqual(t, len(answers), len(check.Of(s.ID)))
 			for _, a := range answers {
 				assert.NotEqual(t, judge.Fail, a.Verdict, "%s: %v", a.Name, a.Failure)
 			}
