@@ -84,16 +84,17 @@ var allowed = map[string][]string{
 // else can be right and the program still only have called another one, which
 // teaches nobody anything. What it executes is seen by the kernel's word.
 func ByOwnHand() Check {
-	return Check{Name: "it makes the container itself, by no other program", Run: byOwnHand}
+	return Check{Name: "nothing but the program itself makes the container", Run: byOwnHand}
 }
 
 // byOwnHand traces a run and looks at every execve(2) in it.
 func byOwnHand(ctx context.Context, s *Subject) error {
-	var flags []string
-	inside := s.Step >= "03-mount"
-	if inside {
-		flags = []string{"-rootfs", s.Root}
+	dir, err := os.MkdirTemp("", "lab-hand-")
+	if err != nil {
+		return err
 	}
+	defer os.RemoveAll(dir) // it is empty, or the next check's place is cleared
+	flags, inside := s.newFlags(dir)
 	command := []string{s.Probe(inside), "argv", s.Word("token")}
 	calls, err := s.Trace(ctx, flags, command...)
 	if err != nil {
@@ -107,17 +108,38 @@ func byOwnHand(ctx context.Context, s *Subject) error {
 		if s.mayExecute(path, command[0]) {
 			continue
 		}
+		line := slices.Concat([]string{s.Program, "run"}, s.Flags, flags, command)
 		return &Failure{
-			Command:  shellLine(slices.Concat([]string{s.Program, "run"}, flags, command)),
-			Expected: "it executes itself, and the command",
+			Command:  shellLine(line),
+			Expected: "the program executes itself, and the command",
 			Kernel:   fmt.Sprintf("process %d: %s", call.PID, call.Text),
-			Diagnosis: fmt.Sprintf("The container is isolated, but by %s, not by your program. ", path) +
+			Diagnosis: fmt.Sprintf("Isolated, but by %s, not by your program. ", path) +
 				"The system calls are what there is to learn: make them yourself.",
-			Look:    shellLine(slices.Concat([]string{"lab", "trace", s.Program, "run"}, flags, command)),
+			Look:    shellLine(append([]string{"lab", "trace"}, line...)),
 			Mistake: "handed-over",
 		}
 	}
 	return nil
+}
+
+// newFlags returns the flags that a step brings, as far as they make something,
+// and whether the command is looked up in the root.
+func (s *Subject) newFlags(dir string) (flags []string, inside bool) {
+	switch s.Step {
+	case "00-exec":
+		return nil, false
+	case "01-uts", "02-pid":
+		return []string{"-hostname", s.Word("host")}, false
+	case "05-cgroups":
+		return []string{"-rootfs", s.Root, "-memory", "64M", "-pids", "64"}, true
+	case "06-unionfs":
+		return []string{"-lower", s.Root, "-upper", dir}, true
+	case "07-volumes":
+		return []string{"-rootfs", s.Root, "-v", dir + ":/mnt"}, true
+	case "08-user":
+		return []string{"-rootfs", s.Root, "-user"}, true
+	}
+	return []string{"-rootfs", s.Root}, true
 }
 
 // quoted is the name that a call begins with, behind a file descriptor for

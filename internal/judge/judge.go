@@ -84,7 +84,7 @@ func (o Orders) Checks() []check.Check {
 	}
 	checks := check.Of(o.Step)
 	if o.own() && o.Step > "00-exec" {
-		checks = append(checks, check.ByOwnHand())
+		checks = append([]check.Check{check.ByOwnHand()}, checks...)
 	}
 	return checks
 }
