@@ -111,6 +111,11 @@ func (t *tracer) pass(tk *task, signal unix.Signal) error {
 
 // atCall deals with a stop at the entry or the exit of a call.
 func (t *tracer) atCall(tk *task) error {
+	if tk.passing {
+		// The exit of a call that nobody wants to hear of: there is nothing to ask.
+		tk.passing = false
+		return toNextStop(tk.tid, 0)
+	}
 	info, err := callInfo(tk.tid)
 	if errors.Is(err, unix.EIO) {
 		return fmt.Errorf("ask for the system call: %w: Linux 5.3 can, this kernel cannot", err)
@@ -136,13 +141,14 @@ func (t *tracer) enter(tk *task, info syscallInfo) {
 			return
 		}
 	}
-	tk.call = c
 	t.count.Calls++
 	c.watched = t.watch(tk, c)
-	if c.watched || t.all {
-		t.use(tk)
-		t.decoder.decode(c)
+	if tk.passing = !c.watched && !t.all; tk.passing {
+		return
 	}
+	tk.call = c
+	t.use(tk)
+	t.decoder.decode(c)
 }
 
 // use makes the decoder read in this thread's memory.
@@ -163,11 +169,9 @@ func (t *tracer) leave(tk *task, info syscallInfo) {
 	if !t.became && c.Name == "execve" {
 		t.failure = c.errno
 	}
-	if c.watched || t.all {
-		t.use(tk)
-		t.decoder.decodeResults(c)
-		t.tell(tk, c)
-	}
+	t.use(tk)
+	t.decoder.decodeResults(c)
+	t.tell(tk, c)
 }
 
 // tell shows a call, once.

@@ -120,6 +120,9 @@ func newStory() story { return story{parent: map[int]int{}, nth: map[int]int{}} 
 
 // add adds an event and, if it made a process, who that is.
 func (s *story) add(e event) {
+	if chance.MatchString(e.text) {
+		return
+	}
 	s.events = append(s.events, e)
 	if e.child == 0 {
 		return
@@ -141,6 +144,7 @@ func (s *story) add(e event) {
 var (
 	straceLine = regexp.MustCompile(`^(\d+) +(.*)$`)
 	resumed    = regexp.MustCompile(`^<\.\.\. \w+ resumed>(.*)$`)
+	replaced   = regexp.MustCompile(`^\+\+\+ superseded by execve in pid (\d+)`)
 	born       = regexp.MustCompile(`^(?:clone3?|v?fork)\(.* = (\d+)(?:<[^>]*>)?` +
 		`(?: /\* (\d+) in strace's PID NS \*/)?$`)
 )
@@ -155,6 +159,12 @@ func parseStrace(t *testing.T, text string) story {
 		require.NotNil(t, match, line)
 		tid, _ := strconv.Atoi(match[1])
 		body := match[2]
+		if by := replaced.FindStringSubmatch(body); by != nil {
+			// The first thread goes on with what another one began.
+			other, _ := strconv.Atoi(by[1])
+			begun[tid] = begun[other]
+			continue
+		}
 		if rest := resumed.FindStringSubmatch(body); rest != nil {
 			body = begun[tid] + rest[1]
 			delete(begun, tid)
@@ -181,7 +191,7 @@ func parseStrace(t *testing.T, text string) story {
 				continue
 			}
 		}
-		if !unwatched(body) {
+		if !unwatched(body) && !strings.Contains(body, "CLONE_THREAD") {
 			s.add(e)
 		}
 	}
@@ -237,6 +247,10 @@ func (s story) name(pid int) string {
 	}
 	return s.name(parent) + "." + strconv.Itoa(s.nth[pid])
 }
+
+// chance are calls that are made again: after a signal, or while a cgroup's last
+// process is still dying. How often is a matter of time.
+var chance = regexp.MustCompile(`= \? ERESTART|^(rmdir|unlinkat)\(.*EBUSY`)
 
 // What differs from run to run, and what the two print in other ways.
 var (

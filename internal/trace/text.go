@@ -70,10 +70,14 @@ func signalName(n uint64) string {
 	return fmt.Sprint(n)
 }
 
+// firstRestart is the lowest of the error numbers that the kernel keeps to itself:
+// only a tracer sees that a call will be made again.
+const firstRestart = 512
+
 // errorName returns EPERM for 1.
 func errorName(errno unix.Errno) string {
 	switch errno {
-	case 512:
+	case firstRestart:
 		return "ERESTARTSYS"
 	case 513:
 		return "ERESTARTNOINTR"

@@ -28,6 +28,8 @@ func (c *Call) Words(p *process) (phrase, shell string) {
 		return "", ""
 	}
 	switch {
+	case c.errno >= firstRestart:
+		return "was interrupted by a signal; the kernel makes the call again", ""
 	case c.Failed() && w.verb != "ask":
 		phrase = "could not " + w.verb + " " + w.rest + ": " + c.errno.Error()
 		w.note = c.advice()
