@@ -78,7 +78,8 @@ func (p *page) searches(tk *task, c *Call) bool {
 		p.searching = 0
 		return false
 	}
-	line := fmt.Sprintf("%*sexecve(%s, ...) = %s", atCalls, "", c.arg(0).text, c.Result())
+	line := fmt.Sprintf("%*sexecve(%s, ...) = -1 %s", atCalls, "", c.arg(0).text,
+		errorName(c.errno))
 	fmt.Fprintln(p.out, p.failed.Sprint(line))
 	if p.searching != tk.tid {
 		p.below(p.words, "is not there; execvp(3) goes on to the next directory of PATH")
@@ -145,16 +146,18 @@ func (c *Call) short() string {
 	return c.Name + "(" + strings.Join(texts, ", ") + ") = " + c.Result()
 }
 
-// wrap breaks a line where one of the separators ends: the first line after first
-// columns at most, the others after rest. A piece that is longer stays whole, so
-// that it can be copied.
+// wrap breaks a line where one of the separators ends, or else at a space, or else
+// anywhere: the first line after first columns at most, the others after rest.
 func wrap(text string, first, rest int, separators ...string) []string {
 	var lines []string
 	width := first
 	for utf8.RuneCountInString(text) > width {
 		end := lastBreak(text, width, separators)
 		if end == 0 {
-			break
+			end = lastBreak(text, width, []string{" "})
+		}
+		if end == 0 {
+			end = len(string([]rune(text)[:width]))
 		}
 		lines = append(lines, strings.TrimRight(text[:end], " "))
 		text, width = strings.TrimLeft(text[end:], " "), rest
@@ -162,20 +165,19 @@ func wrap(text string, first, rest int, separators ...string) []string {
 	return append(lines, text)
 }
 
-// lastBreak returns where to break a text, after as many columns as fit and at
-// least after one separator; 0 where there is none.
+// lastBreak returns the end of the last separator that ends within a width, or 0.
+// A space at its end may hang over.
 func lastBreak(text string, width int, separators []string) int {
 	end, columns := 0, 0
 	for i := range text {
 		columns++ // a rune is a column: there are no wide ones but in names
 		for _, s := range separators {
-			at := i + len(s)
-			fits := columns+utf8.RuneCountInString(strings.TrimRight(s, " "))-1 <= width
-			if strings.HasPrefix(text[i:], s) && at < len(text) && (fits || end == 0) {
-				end = at
+			last := columns - 1 + utf8.RuneCountInString(strings.TrimRight(s, " "))
+			if last <= width && strings.HasPrefix(text[i:], s) {
+				end = max(end, i+len(s))
 			}
 		}
-		if columns > width && end > 0 {
+		if columns > width {
 			break
 		}
 	}

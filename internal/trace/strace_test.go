@@ -90,11 +90,14 @@ func byStrace(t *testing.T, command ...string) story {
 	return parseStrace(t, read(t, out))
 }
 
+// searchPath is short: each of its directories may be an execve(2) that fails.
+const searchPath = "PATH=/usr/sbin:/sbin:/usr/bin:/bin"
+
 // run runs a tool; how the traced command ends is compared, too.
 func run(t *testing.T, argv []string) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), argv[0], argv[1:]...)
-	cmd.Env = append(os.Environ(), "PATH=/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin")
+	cmd.Env = append(os.Environ(), searchPath)
 	out, err := cmd.CombinedOutput()
 	t.Logf("%s: %v\n%s", filepath.Base(argv[0]), err, out)
 }
