@@ -5,6 +5,7 @@ package trace
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -94,11 +95,8 @@ func (t *tracer) handle(tid int, status unix.WaitStatus) error {
 
 // isStop reports whether a signal stops a process.
 func isStop(signal unix.Signal) bool {
-	switch signal {
-	case unix.SIGSTOP, unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU:
-		return true
-	}
-	return false
+	return slices.Contains(
+		[]unix.Signal{unix.SIGSTOP, unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU}, signal)
 }
 
 // pass hands a signal on that stopped the thread on its way.

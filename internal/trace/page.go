@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"github.com/fatih/color"
@@ -123,13 +122,12 @@ func (p *page) end(proc *process, status unix.WaitStatus) {
 
 // summary prints what the trace was and what it cost.
 //
-//	trace: 412 calls, 9 shown, 3 processes, 14 ms; a stop cost 6 µs, there were 830
+//	trace: 412 calls, 9 shown, 3 processes; 14 ms under trace, 830 stops of 6 us each
 func (p *page) summary(s Summary) {
 	plural := pick(s.Processes == 1, "", "es")
-	text := fmt.Sprintf("trace: %d calls, %d shown, %d process%s, %s under trace; "+
-		"%d stops of %s each made it slower", s.Calls, s.Shown, s.Processes, plural,
-		s.Took.Round(time.Millisecond), s.Stops,
-		strings.ReplaceAll(s.perStop().Round(100*time.Nanosecond).String(), "µ", "u"))
+	text := fmt.Sprintf("trace: %d calls, %d shown, %d process%s; %.0f ms under trace, "+
+		"%d stops of %.0f us each", s.Calls, s.Shown, s.Processes, plural,
+		s.Took.Seconds()*1e3, s.Stops, s.perStop().Seconds()*1e6)
 	for _, line := range wrap(text, p.width, p.width, " ") {
 		fmt.Fprintln(p.out, line)
 	}

@@ -182,19 +182,16 @@ func parseStrace(t *testing.T, text string) story {
 		e := event{pid: tid, text: body}
 		if p, ok := leader[tid]; ok {
 			e.pid = p
-			if strings.HasPrefix(body, "+++") {
-				continue // a thread's end
-			}
+		}
+		if e.pid != tid && strings.HasPrefix(body, "+++") {
+			continue // a thread's end
 		}
 		if child := born.FindStringSubmatch(body); child != nil {
-			number := pick(child[2] != "", child[2], child[1])
-			e.child, _ = strconv.Atoi(number)
-			if strings.Contains(body, "CLONE_THREAD") {
-				leader[e.child] = e.pid
-				continue
-			}
+			e.child, _ = strconv.Atoi(pick(child[2] != "", child[2], child[1]))
 		}
-		if !unwatched(body) && !strings.Contains(body, "CLONE_THREAD") {
+		if strings.Contains(body, "CLONE_THREAD") {
+			leader[e.child] = e.pid
+		} else if !unwatched(body) {
 			s.add(e)
 		}
 	}
@@ -204,9 +201,10 @@ func parseStrace(t *testing.T, text string) story {
 // quiet are the calls that strace tells and lab trace does not: options of prctl(2)
 // that take nothing away, other files and other directories.
 var (
-	prctls   = regexp.MustCompile(`^prctl\((\w+)`)
-	writes   = regexp.MustCompile(`^p?write(?:v2?|64)?\(\d+<([^>]*)>`)
-	made     = regexp.MustCompile(`^(?:mkdir|rmdir|mkdirat|unlinkat)\((?:(?:\d+|AT_FDCWD)<([^>]*)>, )?"([^"]*)"`)
+	prctls = regexp.MustCompile(`^prctl\((\w+)`)
+	writes = regexp.MustCompile(`^p?write(?:v2?|64)?\(\d+<([^>]*)>`)
+	made   = regexp.MustCompile(`^(?:mkdir|rmdir|mkdirat|unlinkat)\(` +
+		`(?:(?:\d+|AT_FDCWD)<([^>]*)>, )?"([^"]*)"`)
 	ofCgroup = regexp.MustCompile(`^/sys/fs/cgroup/.`)
 )
 
@@ -221,8 +219,8 @@ func unwatched(text string) bool {
 		return !slices.Contains(confine, m[1])
 	}
 	if m := writes.FindStringSubmatch(text); m != nil {
-		return !ofCgroup.MatchString(m[1]) &&
-			!(strings.HasPrefix(m[1], "/proc/") && settings.MatchString(m[1]))
+		setting := strings.HasPrefix(m[1], "/proc/") && settings.MatchString(m[1])
+		return !setting && !ofCgroup.MatchString(m[1])
 	}
 	if m := made.FindStringSubmatch(text); m != nil {
 		path := pick(filepath.IsAbs(m[2]), m[2], m[1]+"/"+m[2])
@@ -257,19 +255,21 @@ var chance = regexp.MustCompile(`= \? ERESTART|^(rmdir|unlinkat)\(.*EBUSY`)
 
 // What differs from run to run, and what the two print in other ways.
 var (
-	comment  = regexp.MustCompile(` /\* (\d+ in \w+'s PID NS|MS_\?\?\?) \*/`)
-	places   = regexp.MustCompile(`\b\d+<[^>]*>`)
-	cwd      = regexp.MustCompile(`AT_FDCWD<[^>]*>`)
-	opened   = regexp.MustCompile(`^((?:open_tree|fsopen|fsmount|fspick)\(.*) = \d+$`)
-	kept     = regexp.MustCompile(`^(p?write\w*|setns)\((\d+)<([^>]*)>`)
-	address  = regexp.MustCompile(`0x[0-9a-f]{5,}`)
-	tids     = regexp.MustCompile(`, (?:parent_tid|child_tidptr|tls|child_tid|pidfd)=(?:\[[^\]]*\]|\w+)`)
+	comment = regexp.MustCompile(` /\* (\d+ in \w+'s PID NS|MS_\?\?\?) \*/`)
+	places  = regexp.MustCompile(`\b\d+<[^>]*>`)
+	cwd     = regexp.MustCompile(`AT_FDCWD<[^>]*>`)
+	opened  = regexp.MustCompile(`^((?:open_tree|fsopen|fsmount|fspick)\(.*) = \d+$`)
+	kept    = regexp.MustCompile(`^(p?write\w*|setns)\((\d+)<([^>]*)>`)
+	address = regexp.MustCompile(`0x[0-9a-f]{5,}`)
+	tids    = regexp.MustCompile(`, (?:parent_tid|child_tidptr|tls|child_tid|pidfd)=` +
+		`(?:\[[^\]]*\]|\w+)`)
 	filled   = regexp.MustCompile(` => \{[^}]*\}`)
 	count    = regexp.MustCompile(`, \d+\)( +)= \d+$`)
 	pids     = regexp.MustCompile(`/proc/\d+/|"\d+(\\n)?"|pid=\d+`)
 	flagsSet = regexp.MustCompile(`[\w<]+(\|[\w<]+)+`)
 	spaces   = regexp.MustCompile(` +=`)
-	random   = regexp.MustCompile(`\.[A-Za-z0-9]{6}"|lab-?[a-z]*-?\d+[-a-z0-9]*|/tmp/[A-Za-z]+[0-9]+`)
+	random   = regexp.MustCompile(`\.[A-Za-z0-9]{6}"|lab-?[a-z]*-?\d+[-a-z0-9]*|` +
+		`/tmp/[A-Za-z]+[0-9]+`)
 )
 
 // normal makes a call comparable.

@@ -76,7 +76,7 @@ const firstRestart = 512
 
 // errorName returns EPERM for 1.
 func errorName(errno unix.Errno) string {
-	switch errno {
+	switch int(errno) {
 	case firstRestart:
 		return "ERESTARTSYS"
 	case 513:
@@ -100,7 +100,7 @@ func capability(n uint64) string {
 	return fmt.Sprintf("%#x /* CAP_??? */", n)
 }
 
-// capabilitySet returns a set in the way of strace(1): 1<<CAP_CHOWN|…
+// capabilitySet returns a set in the way of strace(1): 1<<CAP_CHOWN|1<<CAP_KILL.
 func capabilitySet(set uint64) string {
 	if set == 0 {
 		return "0"

@@ -73,9 +73,9 @@ func (c *Call) words(p *process) words {
 		"mount_setattr":
 		return c.newMountWords()
 	case "write", "writev", "pwrite64", "pwritev", "pwritev2":
-		return c.writeWords(p)
+		return c.writeWords()
 	case "mkdir", "mkdirat", "rmdir", "unlinkat":
-		return c.cgroupWords(p)
+		return c.cgroupWords()
 	case "prctl":
 		return c.prctlWords()
 	case "capset":
