@@ -40,6 +40,12 @@ func newCgroup() *cobra.Command {
 		"A process's cgroups: limits, usage and events, explained", groupLook)
 }
 
+// newLayers makes `lab layers`.
+func newLayers() *cobra.Command {
+	return linuxOnly("layers PID|DIR [LOWER…]",
+		"An overlay explained: which layer each file comes from", groupLook)
+}
+
 // linuxOnly makes a command that says where it works.
 func linuxOnly(use, short, group string) *cobra.Command {
 	return &cobra.Command{

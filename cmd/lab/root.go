@@ -45,7 +45,7 @@ func newRoot() *cobra.Command {
 	root.SetCompletionCommandGroupID(groupKeep)
 	root.AddCommand(
 		newList(), newRun(), newTour(), newDiff(), newRootfs(), newDoctor(), newVersion(),
-		newNS(), newInspect(), newMounts(), newCgroup(),
+		newNS(), newInspect(), newMounts(), newCgroup(), newLayers(),
 	)
 	return root
 }
