@@ -46,6 +46,20 @@ func newLayers() *cobra.Command {
 		"An overlay explained: which layer each file comes from", groupLook)
 }
 
+// newClean makes `lab clean`.
+func newClean() *cobra.Command {
+	return linuxOnly("clean", "Undo what killed runs left", groupKeep)
+}
+
+// newTrace makes `lab trace`.
+func newTrace() *cobra.Command {
+	return linuxOnly("trace [FLAGS] [--] COMMAND [ARG…]",
+		"The system calls that make a container, told while a command runs", groupLook)
+}
+
+// becomeTraced does nothing: there is no lab trace here.
+func becomeTraced() {}
+
 // linuxOnly makes a command that says where it works.
 func linuxOnly(use, short, group string) *cobra.Command {
 	return &cobra.Command{
@@ -56,4 +70,16 @@ func linuxOnly(use, short, group string) *cobra.Command {
 			}
 		},
 	}
+}
+
+// newCheck makes `lab check`.
+func newCheck() *cobra.Command {
+	return linuxOnly("check [STEP]", "Judge your program by what the kernel says", groupLearn)
+}
+
+// newDev makes `lab dev`.
+func newDev() *cobra.Command {
+	dev := linuxOnly("dev", "For work on the lab itself", "")
+	dev.Hidden = true
+	return dev
 }
