@@ -57,6 +57,7 @@ func newRoot() *cobra.Command {
 		newInspect(),
 		newMounts(),
 		newCgroup(),
+		newLayers(),
 		newClean(),
 		newTrace(),
 	)
