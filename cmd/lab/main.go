@@ -19,6 +19,7 @@ import (
 	"strings"
 
 	"lab/internal/box"
+	"lab/internal/oom"
 )
 
 // errUsage marks a command line that cannot be understood.
@@ -42,6 +43,9 @@ func (e exited) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
 // main passes on a status or says in one line what failed.
 func main() {
 	if status, ok := box.Run(os.Args); ok {
+		os.Exit(status)
+	}
+	if status, ok := oom.Child(os.Args); ok {
 		os.Exit(status)
 	}
 	os.Exit(explain(newRoot().ExecuteContext(context.Background())))

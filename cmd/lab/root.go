@@ -44,7 +44,7 @@ func newRoot() *cobra.Command {
 	root.SetHelpCommandGroupID(groupKeep)
 	root.SetCompletionCommandGroupID(groupKeep)
 	root.AddCommand(
-		newList(), newRun(), newTour(), newDiff(), newRootfs(), newDoctor(), newClean(),
+		newList(), newRun(), newTour(), newDiff(), newRootfs(), newDoctor(), newOOM(), newClean(),
 		newVersion(),
 	)
 	return root
