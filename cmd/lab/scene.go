@@ -150,6 +150,12 @@ func sceneUser(cmd *exec.Cmd, step course.Step, facts need.Facts) error {
 	}
 	cmd.Env = append(os.Environ(), "LAB_ROOTLESS=1")
 	if scope := delegatedScope(step, facts); scope != nil {
+		// To the commands before it /proc/self/exe is their own program.
+		self, err := os.Executable()
+		if err != nil {
+			return err
+		}
+		cmd.Path = self
 		return prefix(cmd, append(scope, "unshare", "--user", "--map-root-user")...)
 	}
 	cmd.SysProcAttr.Cloneflags = unix.CLONE_NEWUSER

@@ -58,13 +58,13 @@ func systemMutations() []mutation {
 			},
 		}},
 		{name: "no /sys", edits: []edit{
-			{"mount.go", "\t\t\"sys\":  mountSys,\n", ""},
+			{"mount.go", ", {\"sys\", mountSys}", ""},
 		}},
 		{name: "/sys can be written to", edits: []edit{
 			{"mount.go", `"ro,nosuid,nodev,noexec"`, `"nosuid,nodev,noexec"`},
 		}},
 		{name: "no /dev", edits: []edit{
-			{"mount.go", "\t\t\"dev\":  mountDev,\n", ""},
+			{"mount.go", ", {\"dev\", mountDev}", ""},
 		}},
 		{name: "the host's /dev", edits: []edit{
 			{
