@@ -7,17 +7,16 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+
+	"lab/internal/journal"
 )
 
 // lastWord stands for the newest container wherever a pid is taken.
 const lastWord = "last"
 
-// errNoContainer means that there is no newest container.
-var errNoContainer = errors.New("no container of the lab is running")
-
 // lastContainer returns the first process of the newest container of `lab run`,
 // `lab check` or `lab tour`.
-func lastContainer() (int, error) { return 0, errNoContainer }
+func lastContainer() (int, error) { return journal.Last() }
 
 // errNoProcess means that a pid names no process.
 var errNoProcess = errors.New("no such process")
