@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 	"unsafe"
 
@@ -17,7 +16,8 @@ type event struct {
 	source string
 	file   *os.File // readable when something has happened
 	closes []int
-	killed func() bool // whether it was a kill
+	killed func() bool // whether there was a kill
+	always bool        // whether every event is one of OOM
 }
 
 // listen asks the kernel to tell of OOM kills in a cgroup.
@@ -25,10 +25,10 @@ func (g group) listen() (*event, error) {
 	e := &event{killed: func() bool { return g.kills() > 0 }}
 	var err error
 	if g.version == 1 {
-		e.source = "an eventfd on " + filepath.Join(g.dir, "memory.oom_control")
+		e.source, e.always = "eventfd on memory.oom_control", true
 		err = e.listenV1(g.dir)
 	} else {
-		e.source = "inotify on " + filepath.Join(g.dir, "memory.events")
+		e.source = "inotify on memory.events"
 		err = e.listenV2(g.dir)
 	}
 	if err != nil {
@@ -81,22 +81,19 @@ func (e *event) wait() (time.Time, bool) {
 			return time.Time{}, false
 		}
 		now := time.Now()
-		// The first word comes before the victim is counted.
+		// An eventfd speaks before the victim is counted. Of the counters in
+		// memory.events each is a reason to speak, so that one is asked again.
 		for range 1000 {
 			if e.killed() {
 				return now, true
 			}
-			if e.file == nil || !e.oomIsEvent() {
+			if !e.always {
 				break
 			}
 			time.Sleep(time.Millisecond)
 		}
 	}
 }
-
-// oomIsEvent reports whether every event is one of OOM: memory.events is
-// modified by other counters, too.
-func (e *event) oomIsEvent() bool { return strings.HasPrefix(e.source, "an eventfd") }
 
 // close ends the waiting.
 func (e *event) close() error {

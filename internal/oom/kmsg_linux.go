@@ -44,7 +44,7 @@ func (l *kernelLog) close() {
 // cgroup. The pids in the log are the machine's, so it is found by the name of
 // its cgroup, in one line, and by its pid, in the next:
 //
-//	6,1204,8812,-;oom-kill:constraint=CONSTRAINT_MEMCG,…,task_memcg=/lab-9-4026531836,…,pid=4711,uid=0
+//	6,1204,8812,-;oom-kill:constraint=…,task_memcg=/lab-9-4026531836,…,pid=4711,uid=0
 //	3,1205,8812,-;Memory cgroup out of memory: Killed process 4711 (lab-allocator) total-vm:…
 func (l *kernelLog) killed(cgroup string) (line, hidden string) {
 	if l.hidden != "" {

@@ -28,12 +28,13 @@ func Plot(out io.Writer, r Result) error {
 	p := &plot{}
 	p.measure(r)
 	p.printf(`<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %d %d" `+
-		`font-family="system-ui, 'DejaVu Sans', Verdana, sans-serif" font-size="13" fill="#1f2328">`,
+		`font-family="system-ui, 'DejaVu Sans', sans-serif" font-size="13" fill="#1f2328">`,
 		plotWidth, plotHeight, plotWidth, plotHeight)
 	p.printf(`<rect width="100%%" height="100%%" fill="#ffffff"/>`)
 	p.text(plotLeft, 34, "start", `font-size="19" font-weight="600"`,
 		"Memory of one process, "+Bytes(r.Step)+" a step")
-	p.text(plotLeft, 56, "start", `fill="#59636e"`, fmt.Sprintf("cgroup v%d: %s", r.Version, r.Verdict))
+	p.text(plotLeft, 56, "start", `fill="#59636e"`,
+		fmt.Sprintf("cgroup v%d: %s", r.Version, r.Verdict))
 	p.axes()
 	p.base(r.Limited)
 	if r.Contrast != nil {
@@ -161,8 +162,8 @@ func (p *plot) kill(phase Phase) {
 	if phase.Kill == nil {
 		return
 	}
-	x, y := p.x(seconds(phase.Kill.Milliseconds)), p.y(mebibytes(max(phase.Peak, phase.Last().Usage)))
 	last := phase.Last()
+	x, y := p.x(seconds(phase.Kill.Milliseconds)), p.y(mebibytes(max(phase.Peak, last.Usage)))
 	p.printf(`<line x1="%.1f" y1="%.1f" x2="%.1f" y2="%.1f" stroke="%s" stroke-width="2.5"/>`,
 		p.x(seconds(last.Milliseconds)), p.y(mebibytes(last.Usage)), x, y, colorLimited)
 	p.printf(`<g stroke="%s" stroke-width="3.5" stroke-linecap="round">`, colorLimit)

@@ -132,9 +132,8 @@ func (p *Printer) killed(phase Phase) {
 	}
 	p.fact("counted", "oom_kill %d, the limit was hit %d times", k.OOMKills, k.Hits)
 	p.fact("event", "%s", k.Event)
-	p.fact("status", "%d = 128 + 9: ended by signal 9, SIGKILL, which no program can catch;",
-		phase.Status)
-	p.fact("", "the status alone does not say who sent it: the counter does")
+	p.wrapped("status", fmt.Sprintf("%d = 128 + 9: ended by signal 9, SIGKILL, which no "+
+		"program can catch; who sent it the status does not say, the counter does", phase.Status))
 	if k.Log != "" {
 		p.wrapped("log", k.Log)
 	} else {

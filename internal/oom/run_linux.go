@@ -202,7 +202,7 @@ func (p Phase) within(step int64) (verdict string, ok bool) {
 	case at > p.Limit+step || at < p.Limit-step:
 		return verdict + ": more than a step off", false
 	case before > step+tables:
-		return verdict + fmt.Sprintf(", but %s were free before the last step", Bytes(before)), false
+		return verdict + ", but before the last step were free " + Bytes(before), false
 	case p.Status != 128+int(unix.SIGKILL):
 		return verdict + fmt.Sprintf(", but the status is %d", p.Status), false
 	}

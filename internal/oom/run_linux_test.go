@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -168,4 +169,54 @@ func TestInterruptedAndKilled(t *testing.T) {
 		require.NoError(t, err)
 		assert.Empty(t, left, string(out))
 	}
+}
+
+// Who may make no cgroup is told so in one line, and what helps.
+func TestNoCgroup(t *testing.T) {
+	need.Sandbox(t)
+	t.Setenv("XDG_STATE_HOME", t.TempDir())
+	path, err := labPath()
+	require.NoError(t, err)
+	const line = `mount -t tmpfs none /sys/fs/cgroup && exec "$0" oom`
+	cmd := exec.CommandContext(t.Context(), "sh", "-c", line, path)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNS}
+	out, err := cmd.CombinedOutput()
+	require.Error(t, err)
+	assert.Equal(t, 1, cmd.ProcessState.ExitCode())
+	assert.Regexp(t, "^lab: no cgroup can be made here: [^\n]+\nhint: [^\n]+\n$", string(out))
+}
+
+// An ordinary user has a limit in a cgroup that was delegated, alone in it, as
+// systemd-run --user --scope -p Delegate=yes leaves one. Afterwards it is as
+// before.
+func TestDelegated(t *testing.T) {
+	need.RealRoot(t)
+	need.CgroupV2(t)
+	cmd := lab(t, "--json")
+	const uid = 54321
+	dir := filepath.Join("/sys/fs/cgroup", "delegated")
+	require.NoError(t, os.Mkdir(dir, 0o755))
+	defer func() { assert.NoError(t, os.Remove(dir)) }()
+	for _, name := range []string{"", "cgroup.procs", "cgroup.subtree_control", "cgroup.threads"} {
+		require.NoError(t, os.Chown(filepath.Join(dir, name), uid, uid))
+	}
+	open, err := os.Open(dir)
+	require.NoError(t, err)
+	defer open.Close()
+	state := os.Getenv("XDG_STATE_HOME")
+	require.NoError(t, os.Chown(state, uid, uid))
+	require.NoError(t, os.Chmod(filepath.Dir(state), 0o755)) // the user has to get through
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Credential:  &syscall.Credential{Uid: uid, Gid: uid},
+		UseCgroupFD: true, CgroupFD: int(open.Fd()),
+	}
+	out, err := cmd.Output()
+	require.NoError(t, err, string(out))
+	var r oom.Result
+	require.NoError(t, json.Unmarshal(out, &r))
+	assert.True(t, r.AsTold, r.Verdict)
+	assert.Equal(t, dir, filepath.Dir(r.Limited.Cgroup))
+	handedOn, err := os.ReadFile(filepath.Join(dir, "cgroup.subtree_control"))
+	require.NoError(t, err)
+	assert.Empty(t, strings.TrimSpace(string(handedOn)))
 }

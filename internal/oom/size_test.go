@@ -45,8 +45,10 @@ func TestPlot(t *testing.T) {
 		Version: 2, Step: 1 << 20, Verdict: "killed <at> 16 & more",
 		Limited: oom.Phase{
 			Limit: 16 << 20, Base: 1 << 20, Peak: 16 << 20, Status: 137,
-			Samples: []oom.Sample{{Milliseconds: 0, Usage: 8 << 20}, {Milliseconds: 90, Usage: 15 << 20}},
-			Kill:    &oom.Kill{Milliseconds: 100},
+			Samples: []oom.Sample{
+				{Milliseconds: 0, Usage: 8 << 20}, {Milliseconds: 90, Usage: 15 << 20},
+			},
+			Kill: &oom.Kill{Milliseconds: 100},
 		},
 		Contrast: &oom.Phase{Samples: []oom.Sample{{Milliseconds: 50, Usage: 24 << 20}}},
 	}
