@@ -50,6 +50,7 @@ func newRoot() *cobra.Command {
 		newDiff(),
 		newRootfs(),
 		newDoctor(),
+		newOOM(),
 		newVersion(),
 		newCheck(),
 		newDev(),
