@@ -44,7 +44,8 @@ func newRoot() *cobra.Command {
 	root.SetHelpCommandGroupID(groupKeep)
 	root.SetCompletionCommandGroupID(groupKeep)
 	root.AddCommand(
-		newList(), newRun(), newTour(), newDiff(), newRootfs(), newDoctor(), newVersion(),
+		newList(), newStart(), newSolution(), newReset(),
+		newRun(), newTour(), newDiff(), newRootfs(), newDoctor(), newVersion(),
 	)
 	return root
 }
