@@ -38,13 +38,13 @@ type listed struct {
 
 // list prints the steps.
 func list(cmd *cobra.Command, asJSON bool) error {
-	done, err := seen()
+	done, err := openProgress(cmd.ErrOrStderr())
 	if err != nil {
 		return err
 	}
 	var rows []listed
 	for _, s := range course.Steps() {
-		rows = append(rows, listed{s.ID, s.Title, s.Before, s.After, s.Flags, done[s.ID]})
+		rows = append(rows, listed{s.ID, s.Title, s.Before, s.After, s.Flags, done.Ran(s.ID)})
 	}
 	if asJSON {
 		encoder := json.NewEncoder(cmd.OutOrStdout())

@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"lab/internal/course"
+	"lab/internal/progress"
 	"lab/internal/workspace"
 )
 
@@ -22,7 +23,11 @@ func newReset() *cobra.Command {
 		GroupID: groupLearn,
 		Args:    arguments(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			step, err := named(args)
+			kept, err := openProgress(cmd.ErrOrStderr())
+			if err != nil {
+				return err
+			}
+			step, err := named(args, kept.Current)
 			if err != nil {
 				return err
 			}
@@ -30,7 +35,7 @@ func newReset() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return reset(cmd, w, step, from, yes)
+			return reset(cmd, w, kept, step, from, yes)
 		},
 	}
 	workspaceFlag(cmd, &dir)
@@ -41,13 +46,14 @@ func newReset() *cobra.Command {
 
 // reset puts a program away and starts its step anew.
 func reset(
-	cmd *cobra.Command, w *workspace.Workspace, step course.Step, from string, yes bool,
+	cmd *cobra.Command, w *workspace.Workspace, kept *progress.File, step course.Step,
+	from string, yes bool,
 ) error {
 	if !w.Has(step.ID) {
 		return adviseStart(fmt.Errorf("reset %s in %s: %w", step.ID, w.Dir,
 			workspace.ErrNotStarted), step, "reset")
 	}
-	origin, err := whereFrom(w, step, "reset", from)
+	origin, err := whereFrom(w, kept, step, "reset", from)
 	if err != nil {
 		return err
 	}

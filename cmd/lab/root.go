@@ -28,7 +28,7 @@ func newRoot() *cobra.Command {
 		SilenceUsage:  true,
 		Args:          noSuchCommand,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return welcome(cmd.OutOrStdout())
+			return welcome(cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
 	root.AddGroup(
@@ -44,8 +44,24 @@ func newRoot() *cobra.Command {
 	root.SetHelpCommandGroupID(groupKeep)
 	root.SetCompletionCommandGroupID(groupKeep)
 	root.AddCommand(
-		newList(), newStart(), newSolution(), newReset(),
-		newRun(), newTour(), newDiff(), newRootfs(), newDoctor(), newVersion(),
+		newList(),
+		newStart(),
+		newSolution(),
+		newReset(),
+		newRun(),
+		newTour(),
+		newDiff(),
+		newRootfs(),
+		newDoctor(),
+		newVersion(),
+		newCheck(),
+		newDev(),
+		newNS(),
+		newInspect(),
+		newMounts(),
+		newCgroup(),
+		newClean(),
+		newTrace(),
 	)
 	return root
 }
@@ -89,9 +105,9 @@ func amount(least, most int) string {
 }
 
 // welcome says who and where the reader is and what to type next.
-func welcome(w io.Writer) error {
+func welcome(w, stderr io.Writer) error {
 	steps := course.Steps()
-	done, err := seen()
+	done, err := openProgress(stderr)
 	if err != nil {
 		return err
 	}
@@ -100,17 +116,16 @@ func welcome(w io.Writer) error {
 	count := 0
 	next := "lab tour"
 	for _, s := range steps {
-		if done[s.ID] {
+		if done.Ran(s.ID) {
 			count++
-		} else if count > 0 {
+		} else if count > 0 && next == "lab tour" {
 			next = "lab run " + s.ID[:2]
-			break
 		}
 	}
 	if count == len(steps) {
 		next = "lab --help"
 	}
-	fmt.Fprintf(w, "  you ran   %d of %d steps\n", len(done), len(steps))
+	fmt.Fprintf(w, "  you ran   %d of %d steps\n", count, len(steps))
 	_, err = fmt.Fprintf(w, "\nNext: %s\n", next)
 	return err
 }

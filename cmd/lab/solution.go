@@ -23,7 +23,11 @@ func newSolution() *cobra.Command {
 		GroupID: groupLearn,
 		Args:    arguments(0, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			step, err := named(args)
+			kept, err := openProgress(cmd.ErrOrStderr())
+			if err != nil {
+				return err
+			}
+			step, err := named(args, kept.Current)
 			if err != nil {
 				return err
 			}
@@ -31,7 +35,7 @@ func newSolution() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return solution(cmd, w, step, yes)
+			return solution(cmd, w, kept.Passed(step.ID), step, yes)
 		},
 	}
 	workspaceFlag(cmd, &dir)
@@ -40,14 +44,12 @@ func newSolution() *cobra.Command {
 }
 
 // solution prints the way from the learner's program to the reference.
-func solution(cmd *cobra.Command, w *workspace.Workspace, step course.Step, yes bool) error {
+func solution(
+	cmd *cobra.Command, w *workspace.Workspace, passed bool, step course.Step, yes bool,
+) error {
 	text, err := w.Diff(step.ID)
 	if err != nil {
 		return adviseStart(err, step, "solution")
-	}
-	passed, err := hasPassed(step.ID)
-	if err != nil {
-		return err
 	}
 	why := fmt.Errorf("your %s has not passed its checks", step.ID)
 	if err := confirm(cmd, step, yes || passed, why, "Show the solution?"); err != nil {

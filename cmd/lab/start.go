@@ -22,7 +22,11 @@ func newStart() *cobra.Command {
 		GroupID: groupLearn,
 		Args:    arguments(0, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			step, err := named(args)
+			kept, err := openProgress(cmd.ErrOrStderr())
+			if err != nil {
+				return err
+			}
+			step, err := named(args, kept.Next)
 			if err != nil {
 				return err
 			}
@@ -35,7 +39,7 @@ func newStart() *cobra.Command {
 					workspace.ErrExists)
 				return adviseStart(err, step, "start")
 			}
-			origin, err := whereFrom(w, step, "start", from)
+			origin, err := whereFrom(w, kept, step, "start", from)
 			if err != nil {
 				return err
 			}

@@ -15,6 +15,7 @@ import (
 
 	"lab/internal/course"
 	"lab/internal/program"
+	"lab/internal/progress"
 	"lab/internal/workspace"
 )
 
@@ -40,9 +41,9 @@ func parseFrom(text string) (workspace.From, error) {
 	return "", fmt.Errorf("%w: --from %q: it is mine or reference", errUsage, text)
 }
 
-// named returns the step that the arguments name, or the first that has not
-// passed.
-func named(args []string) (course.Step, error) {
+// named returns the step that the arguments name, or else one that the progress
+// chooses; that it chooses none means that all have passed.
+func named(args []string, choose func() (course.Step, bool)) (course.Step, error) {
 	if len(args) > 0 {
 		step, err := course.Find(args[0])
 		if err != nil {
@@ -50,23 +51,18 @@ func named(args []string) (course.Step, error) {
 		}
 		return step, nil
 	}
-	steps := course.Steps()
-	for _, step := range steps {
-		passed, err := hasPassed(step.ID)
-		if err != nil || !passed {
-			return step, err
-		}
+	if step, ok := choose(); ok {
+		return step, nil
 	}
-	return steps[0], hinted{
-		errors.New("all steps have passed: say which one you mean"),
-		"lab list",
+	return course.Step{}, hinted{
+		errors.New("all steps have passed: say which one you mean"), "lab list",
 	}
 }
 
 // whereFrom decides what a step begins as where the command line does not say it:
 // the learner's program of the step before must have passed.
 func whereFrom(
-	w *workspace.Workspace, step course.Step, verb, from string,
+	w *workspace.Workspace, kept *progress.File, step course.Step, verb, from string,
 ) (workspace.From, error) {
 	wanted, err := parseFrom(from)
 	if err != nil || wanted != workspace.Auto {
@@ -77,9 +73,8 @@ func whereFrom(
 		return wanted, nil
 	}
 	parent := path[len(path)-2].ID
-	passed, err := hasPassed(parent)
-	if err != nil || passed {
-		return wanted, err
+	if kept.Passed(parent) {
+		return wanted, nil
 	}
 	again := "lab " + verb + " " + step.ID[:2]
 	return wanted, hinted{

@@ -79,7 +79,7 @@ func installed(name string) string {
 // build builds programs from the checkout that the working directory is in and
 // returns the directory that holds them. It is quick when nothing changed.
 func build(ctx context.Context, names []string) (string, error) {
-	root, err := checkout()
+	root, err := Checkout()
 	if err != nil {
 		return "", err
 	}
@@ -141,8 +141,8 @@ func Package(name string) string {
 	return "./steps/" + name
 }
 
-// checkout returns the root of the checkout that the working directory is in.
-func checkout() (string, error) {
+// Checkout returns the root of the checkout that the working directory is in.
+func Checkout() (string, error) {
 	dir, err := os.Getwd()
 	if err != nil {
 		return "", err
