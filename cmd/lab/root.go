@@ -45,6 +45,9 @@ func newRoot() *cobra.Command {
 	root.SetCompletionCommandGroupID(groupKeep)
 	root.AddCommand(
 		newList(),
+		newStart(),
+		newSolution(),
+		newReset(),
 		newRun(),
 		newTour(),
 		newDiff(),
