@@ -46,9 +46,24 @@ func newRoot() *cobra.Command {
 	root.SetHelpCommandGroupID(groupKeep)
 	root.SetCompletionCommandGroupID(groupKeep)
 	root.AddCommand(
-		newList(), newShow(), newHint(), newProgress(),
-		newRun(), newTour(), newDiff(), newRootfs(), newDoctor(), newVersion(),
+		newList(),
+		newShow(),
+		newHint(),
+		newProgress(),
+		newRun(),
+		newTour(),
+		newDiff(),
+		newRootfs(),
+		newDoctor(),
+		newVersion(),
+		newCheck(),
+		newDev(),
 		newNS(),
+		newInspect(),
+		newMounts(),
+		newCgroup(),
+		newClean(),
+		newTrace(),
 	)
 	return root
 }

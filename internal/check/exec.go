@@ -227,6 +227,6 @@ func killedWithProgram(ctx context.Context, s *Subject) error {
 		Command: h.Command, Expected: "kill -KILL of the program ends its command too",
 		Kernel:    fmt.Sprintf("process %d still runs, its parent is another one now", h.PID),
 		Diagnosis: "Nobody told the command: prctl(2), PR_SET_PDEATHSIG, lets the kernel do it.",
-		Look:      fmt.Sprintf("ps -o pid,ppid,args %d", h.PID),
+		Look:      fmt.Sprintf("ps -o pid,ppid,args %s", h.pid()),
 	}
 }

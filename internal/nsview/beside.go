@@ -9,8 +9,8 @@ import (
 	"lab/internal/screen"
 )
 
-// meaning says what a namespace of a kind divides.
-var meaning = map[string]string{
+// Meaning says what a namespace of a kind divides.
+var Meaning = map[string]string{
 	"cgroup": "view of the cgroup tree",
 	"ipc":    "System V IPC and message queues",
 	"mnt":    "mounts",
@@ -63,9 +63,9 @@ func (s *Survey) besideRow(to screen.Screen, kind string, inode uint64) []string
 	case 0:
 		return []string{kind, number(yours), "none", "", ""}
 	case yours:
-		return []string{kind, number(yours), number(inode), "same", meaning[kind]}
+		return []string{kind, number(yours), number(inode), "same", Meaning[kind]}
 	}
-	return []string{kind, number(yours), number(inode), to.Own("own"), "its own " + meaning[kind]}
+	return []string{kind, number(yours), number(inode), to.Own("own"), "its own " + Meaning[kind]}
 }
 
 // verdict sums it up.
