@@ -64,6 +64,9 @@ func stageScene(ctx context.Context, step course.Step, out io.Writer) error {
 		Step: step.ID, Program: path, Root: root,
 		Rand: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
 	}
+	if step.ID == "05-cgroups" {
+		subject.Before = delegatedScope(step, need.Look())
+	}
 	scene, end := tour.Play(ctx, subject, dir, os.Getenv("LAB_ROOTLESS") != "")
 	printed := json.NewEncoder(out).Encode(scene)
 	released := make(chan struct{})
@@ -136,15 +139,6 @@ func sceneUser(cmd *exec.Cmd, step course.Step, facts need.Facts) error {
 		return hinted{err, asRoot()}
 	}
 	cmd.Env = append(os.Environ(), "LAB_ROOTLESS=1")
-	if scope := delegatedScope(step, facts); scope != nil {
-		// To the commands before it /proc/self/exe is their own program.
-		self, err := os.Executable()
-		if err != nil {
-			return err
-		}
-		cmd.Path = self
-		return prefix(cmd, append(scope, "unshare", "--user", "--map-root-user")...)
-	}
 	cmd.SysProcAttr.Cloneflags = unix.CLONE_NEWUSER
 	cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{HostID: os.Getuid(), Size: 1}}
 	cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{HostID: os.Getgid(), Size: 1}}
