@@ -3,7 +3,6 @@
 package check
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -73,17 +72,17 @@ type Result struct {
 }
 
 // timeLimit is how long one run may take before it is ended.
-const timeLimit = 30 * time.Second
+func timeLimit() time.Duration { return patience() * 3 / 2 }
 
 // Run runs the program once and waits for it. The flags are those of its run
 // command; stdin may be empty.
 func (s *Subject) Run(
 	ctx context.Context, stdin string, flags []string, command ...string,
 ) (Result, error) {
-	ctx, cancel := context.WithTimeout(ctx, timeLimit)
+	ctx, cancel := context.WithTimeout(ctx, timeLimit())
 	defer cancel()
 	cmd := s.command(ctx, flags, command)
-	var out, errOut bytes.Buffer
+	var out, errOut buffer
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), &out, &errOut
 	runtime.LockOSThread() // for the Pdeathsig, see Start
 	err := cmd.Run()
@@ -91,8 +90,9 @@ func (s *Subject) Run(
 	if ctx.Err() != nil {
 		return Result{}, &Failure{
 			Command: shellLine(cmd.Args), Expected: "the program ends",
-			Kernel:    fmt.Sprintf("it still ran after %s", timeLimit),
+			Kernel:    fmt.Sprintf("it still ran after %s", timeLimit()),
 			Diagnosis: "The program waits for something that does not come.",
+			Mistake:   "never-ends",
 		}
 	}
 	if _, ended := errors.AsType[*exec.ExitError](err); err != nil && !ended {

@@ -35,7 +35,7 @@ func (s *Subject) Trace(ctx context.Context, flags []string, command ...string) 
 	if s.Lab == "" {
 		return nil, errors.New("trace the program: no lab is given to trace with")
 	}
-	ctx, cancel := context.WithTimeout(ctx, timeLimit)
+	ctx, cancel := context.WithTimeout(ctx, timeLimit())
 	defer cancel()
 	file, err := os.CreateTemp("", "lab-trace-")
 	if err != nil {

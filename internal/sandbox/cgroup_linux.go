@@ -79,11 +79,24 @@ func makeCgroup(h need.Hierarchy, name string, controllers bool) (cgroup, bool) 
 			enable(parent)
 		}
 		if c.lock = lock; h.Version == 1 || !controllers || hasAll(c.Dir) {
-			return c, true
+			return c, limitTasks(c.Dir) == nil
 		}
 		_ = removeCgroups([]cgroup{c}) // it was empty and nobody knew of it
 	}
 	return c, false
+}
+
+// maxTasks is how many processes and threads a throw-away host may have: a
+// program that forks without end fills it and not the machine.
+const maxTasks = "2000"
+
+// limitTasks limits a cgroup's processes, where its hierarchy counts them.
+func limitTasks(dir string) error {
+	err := os.WriteFile(filepath.Join(dir, "pids.max"), []byte(maxTasks), 0)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("limit the processes of the throw-away host: %w", err)
+	}
+	return nil
 }
 
 // claim makes a cgroup and locks it. In between another sandbox may take it
