@@ -58,6 +58,7 @@ func newRoot() *cobra.Command {
 		newMounts(),
 		newCgroup(),
 		newLayers(),
+		newReference(),
 		newClean(),
 		newTrace(),
 	)
