@@ -179,7 +179,7 @@ func (r row) who(to screen.Screen) string {
 			kernel++
 			continue
 		}
-		name := to.Clean(p.Name)
+		name := to.Clean(p.Called())
 		if p.State == 'Z' {
 			name += " (zombie)"
 		}

@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 
 	"golang.org/x/sys/unix"
@@ -140,6 +141,21 @@ func read(pid int) (Process, error) {
 	status, err := inspect.ReadStatus(pid)
 	p.Levels = status.NSpid
 	return p, err
+}
+
+// Called returns what a process is called. One that executed /proc/self/exe, as the
+// steps do for their second process, goes by the name of that link: the name it was
+// given says more.
+func (p Process) Called() string {
+	const link = "exe"
+	if p.Name != link {
+		return p.Name
+	}
+	args, err := inspect.Cmdline(p.PID)
+	if err != nil || len(args) == 0 || args[0] == "" {
+		return p.Name
+	}
+	return filepath.Base(args[0])
 }
 
 // readChildren reads where its children will be. Before the first child of a
