@@ -1,12 +1,11 @@
 //go:build linux
 
-package main
+package instruments
 
 import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"testing"
 
 	"github.com/creack/pty"
@@ -26,7 +25,7 @@ func TestWatch(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, changing.Start())
 
-	cmd := exec.CommandContext(t.Context(), filepath.Join(programs(t), "lab"),
+	cmd := exec.CommandContext(t.Context(), binary(t),
 		"ns", "--watch", "--every", "50ms", pidOf(changing))
 	cmd.Env = append(os.Environ(), "HOME="+t.TempDir(), "TERM=xterm", "LANG=C.UTF-8", "NO_COLOR=")
 	terminal, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: 24, Cols: 80})
@@ -48,7 +47,7 @@ func TestWatch(t *testing.T) {
 func TestWatchEnds(t *testing.T) {
 	watched := exec.CommandContext(t.Context(), "sleep", "1000")
 	require.NoError(t, watched.Start())
-	cmd := exec.CommandContext(t.Context(), filepath.Join(programs(t), "lab"),
+	cmd := exec.CommandContext(t.Context(), binary(t),
 		"inspect", "--watch", "--every", "50ms", pidOf(watched))
 	cmd.Env = append(os.Environ(), "HOME="+t.TempDir())
 	stdout, err := cmd.StdoutPipe()
