@@ -59,6 +59,9 @@ func (s *Survey) Matrix(to screen.Screen, names *Letters, last int) {
 	fmt.Fprintln(to)
 	s.legend(to, names.of)
 	s.remarks(to)
+	if len(rows) == 1 && len(s.Processes) > 1 && len(s.Denied) == 0 {
+		fmt.Fprintln(to, "All are in your namespaces: there is no container among them.")
+	}
 }
 
 // fold puts processes with the same namespaces into one row; those with the

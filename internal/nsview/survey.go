@@ -14,7 +14,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 
@@ -101,7 +100,11 @@ func All() (*Survey, error) {
 
 // begin reads the caller and which kinds of namespaces this kernel has.
 func begin() (*Survey, error) {
-	you, err := read(os.Getpid())
+	self, err := inspect.Self()
+	if err != nil {
+		return nil, err
+	}
+	you, err := read(self)
 	if err != nil {
 		return nil, err
 	}
