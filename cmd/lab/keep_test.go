@@ -3,6 +3,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -29,8 +30,10 @@ func TestRunInterrupted(t *testing.T) {
 	for i := range 20 {
 		state, temporary := t.TempDir(), t.TempDir()
 		sig := []unix.Signal{unix.SIGINT, unix.SIGTERM, unix.SIGHUP}[i%3]
-		cmd := exec.CommandContext(t.Context(), filepath.Join(bin, "lab"), "run", "04", "sleep", "100")
-		cmd.Env = append(os.Environ(), "LAB_BIN="+bin, "XDG_STATE_HOME="+state, "TMPDIR="+temporary)
+		self := filepath.Join(bin, "lab")
+		cmd := exec.CommandContext(t.Context(), self, "run", "04", "sleep", "100")
+		cmd.Env = append(os.Environ(),
+			"LAB_BIN="+bin, "XDG_STATE_HOME="+state, "TMPDIR="+temporary)
 		var out strings.Builder
 		cmd.Stdout, cmd.Stderr = &out, &out
 		require.NoError(t, cmd.Start())
@@ -82,4 +85,26 @@ func TestJournalUnderSudo(t *testing.T) {
 	assert.Contains(t, string(out), "`lab run 03 -- sleep 100` of ")
 	assert.Contains(t, string(out), "The host is as it was before `lab run 03")
 	assert.NoFileExists(t, files[0])
+}
+
+// A tour's container is the newest one while it is held.
+func TestLastOfTour(t *testing.T) {
+	need.Sandbox(t)
+	t.Setenv("XDG_STATE_HOME", t.TempDir())
+	self := filepath.Join(programs(t), "lab")
+	cmd := exec.CommandContext(t.Context(), self, "tour", "--hold", "03")
+	stdin, err := cmd.StdinPipe()
+	require.NoError(t, err)
+	stdout, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	text := readUntil(t, stdout, "Enter ends it.")
+	pid, err := journal.Last()
+	require.NoError(t, err)
+	assert.Contains(t, text, fmt.Sprintf("The container's process is %d ", pid))
+	require.NoError(t, stdin.Close())
+	readUntil(t, stdout, "compared")
+	require.NoError(t, cmd.Wait())
+	_, err = journal.Last()
+	require.ErrorIs(t, err, journal.ErrNone)
 }
