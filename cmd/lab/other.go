@@ -45,6 +45,12 @@ func newCgroup() *cobra.Command {
 		"A process's cgroups: limits, usage and events, explained", groupLook)
 }
 
+// newLayers makes `lab layers`.
+func newLayers() *cobra.Command {
+	return linuxOnly("layers PID|DIR [LOWER…]",
+		"An overlay explained: which layer each file comes from", groupLook)
+}
+
 // newClean makes `lab clean`.
 func newClean() *cobra.Command {
 	return linuxOnly("clean", "Undo what killed runs left", groupKeep)
