@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"lab/internal/journal"
 	"lab/internal/nsview"
 	"lab/internal/screen"
 )
@@ -73,7 +74,7 @@ func viewNS(o nsOptions, args []string) (view, error) {
 		case len(args) == 1:
 			survey.Beside(to)
 		default:
-			last, _ := lastContainer() // without one nothing is marked
+			last, _ := journal.Last() // without one nothing is marked
 			survey.Matrix(to, last)
 		}
 	}
