@@ -12,10 +12,11 @@ source=$(cd "$(dirname "$0")/.." && pwd)
 work=$(mktemp -d /var/tmp/lab-tests.XXXXXX)
 trap 'rm -rf "$work"' EXIT
 chmod 755 "$work"
-export LAB_CHECKS=own LAB_VM=1 PATH="$PATH:/usr/sbin:/sbin:/usr/local/go/bin"
+export JOBS=2 LAB_CHECKS=own LAB_VM=1 PATH="$PATH:/usr/sbin:/sbin:/usr/local/go/bin"
 
-# Tests in which root plays somebody: an ordinary user is somebody already.
-roots='^(TestChecksOfOrdinaryUser|TestChecksWithSubordinateRange|TestNothingLentStaysOpen'
+# Not run rootless: the lessons, which root has typed, and tests in which root plays
+# somebody, for an ordinary user is somebody already.
+roots='^(TestLesson|TestChecksOfOrdinaryUser|TestChecksWithSubordinateRange|TestNothingLentStaysOpen'
 roots="$roots|TestOrdinaryUserIsTold|TestRootOwnsLentRoot)\$"
 
 # delegated COMMAND… runs it in a cgroup of this user's own: a scope of systemd's
