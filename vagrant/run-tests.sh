@@ -22,6 +22,7 @@ roots="$roots|TestOrdinaryUserIsTold|TestRootOwnsLentRoot)\$"
 # delegated COMMAND… runs it in a cgroup of this user's own: a scope of systemd's
 # in which processes sit in a leaf, so that controllers can be handed to others.
 delegated() {
+  # shellcheck disable=SC2016 # the inner shell expands it
   systemd-run --quiet --user --scope -p Delegate=yes -- sh -euc '
     scope=/sys/fs/cgroup$(cut -d: -f3 /proc/self/cgroup)
     mkdir "$scope/leaf"
