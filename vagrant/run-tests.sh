@@ -1,7 +1,7 @@
 #!/bin/sh
 # Runs in the guest, as the user that `vagrant ssh` gives: every step's tests, as
 # root and rootless, and what the machine promises. The tests are judged by
-# internal/lane; no skip is allowed but those of .ci/skips/vm-user.txt.
+# internal/lane; no skip is allowed but those of .ci/skips/vm-vagrant.txt.
 #
 # Where CI brought a tree of test binaries (.ci/tree) these are run; elsewhere
 # they are built first, on the guest's own disk.
@@ -55,7 +55,7 @@ rc=0
 {
   export LAB_LANE=vm-user
   "$source/vagrant/checks.sh" user && delegated "$tree/.ci/tests" -test.skip="$roots"
-} 2>&1 | lane vm-user "$source/.ci/skips/vm-user.txt" || rc=1
+} 2>&1 | lane vm-user "$source/.ci/skips/vm-vagrant.txt" || rc=1
 
 # A line of the file: "PASSED FAILED SKIPPED".
 awk '{p += $1; f += $2; s += $3} END {printf "%d passed, %d failed, %d skipped\n", p, f, s}' \

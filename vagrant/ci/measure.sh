@@ -44,6 +44,13 @@ pss() {
   for pid; do cat "/proc/$pid/smaps_rollup"; done | awk '$1 == "Pss:" {sum += $2} END {print sum}'
 }
 
+# family PID prints a process and all below it.
+family() {
+  local child
+  echo "$1"
+  for child in $(pgrep -P "$1" || true); do family "$child"; done
+}
+
 work=$(mktemp -d "${TMPDIR:-/tmp}/lab-measure.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 ip link set lo up
@@ -58,7 +65,8 @@ for _ in {1..100}; do
   [ ! -s "$work/said" ] || break
   sleep 0.1
 done
-memory=$(pss "$program" $(pgrep -g 0) 2>/dev/null || true)
+mapfile -t all < <(family "$program")
+memory=$(pss "${all[@]}")
 kill "$program"
 wait "$program" || true
 
@@ -66,7 +74,7 @@ mib() { awk -v n="$1" 'BEGIN {printf "%.1f MiB\n", n / 1024}'; }
 cat <<TABLE
 | | virtual machine | container |
 | --- | --- | --- |
-| start | $(measured boot) s until ssh answers | $start ms for \`true\`, with bridge, overlay of nothing and limits |
+| start | $(measured boot) s until ssh answers | $start ms for \`true\` with a network, a root and limits |
 | memory | $(measured qemu) MiB of the host, of which the guest uses $(measured guest) MiB | $(mib "$memory") |
 | image | $(mib "$(du -k "$box" | cut -f1)") | $(mib "$(du -sk "$work/root" | cut -f1)") |
 TABLE
