@@ -38,6 +38,10 @@ class-box: ## build/lab.box, a VM that holds all a class needs, tried offline
 	@mkdir -p build
 	vagrant/ci/class-box.sh build/lab.box
 
+.PHONY: newcomer
+newcomer: ## from a clean clone to the second step, as somebody new, offline
+	.ci/newcomer
+
 .PHONY: bench
 bench: ## what a step adds to a start, beside unshare(1)
 	go test -run '^$$' -bench . -benchtime 20x ./internal/bench
