@@ -16,8 +16,8 @@ import (
 
 // traceFlags are those of `lab trace`.
 type traceFlags struct {
-	all, raw, json bool
-	output         string
+	all, raw, json, stops bool
+	output                string
 }
 
 // newTrace makes `lab trace`.
@@ -53,6 +53,8 @@ func newTrace() *cobra.Command {
 	flags.BoolVar(&given.all, "all", false, "tell every system call")
 	flags.BoolVar(&given.raw, "raw", false, "print lines as strace -f does, without words")
 	flags.BoolVar(&given.json, "json", false, "print an object of JSON a line")
+	flags.BoolVar(&given.stops, "stops", false,
+		"stop at every call: slower, and the command sees no seccomp filter")
 	flags.StringVarP(&given.output, "output", "o", "", "print to a `file` instead of stderr")
 	return cmd
 }
@@ -68,7 +70,9 @@ func becomeTraced() {
 
 // runTrace runs the command under trace.
 func runTrace(stderr io.Writer, given traceFlags, command []string) (err error) {
-	o := trace.Options{Command: command, All: given.all, Out: stderr, Width: 80}
+	o := trace.Options{
+		Command: command, All: given.all, Stops: given.stops, Out: stderr, Width: 80,
+	}
 	switch {
 	case given.json:
 		o.Style = trace.JSON

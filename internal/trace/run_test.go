@@ -62,7 +62,7 @@ func TestExitStatus(t *testing.T) {
 func TestTracedSeesNothing(t *testing.T) {
 	const script = `ulimit -n; ulimit -Hn; umask; pwd; env | grep -v ^_= | sort
 		ls -l /proc/self/fd | sed 's/.*-> //' | grep -v /proc/
-		grep -E '^(Sig|Shd|Cap|NoNew|Seccomp|Groups|Uid)' /proc/self/status | grep -v SigQ
+		grep -E '^(Sig|Shd|Cap|NoNew|Groups|Uid)' /proc/self/status | grep -v SigQ
 		cat; test -t 0 || echo no terminal; trap`
 	seen := func(argv ...string) string {
 		cmd := exec.CommandContext(t.Context(), argv[0], argv[1:]...)
@@ -74,6 +74,14 @@ func TestTracedSeesNothing(t *testing.T) {
 	alone := seen("sh", "-c", script)
 	assert.Contains(t, alone, "what came in")
 	assert.Equal(t, alone, seen(labPath(t), "trace", "--", "sh", "-c", script))
+
+	// The filter can be seen, unless every call is a stop.
+	const filter = "grep ^Seccomp: /proc/self/status"
+	assert.Equal(t, seen("sh", "-c", filter),
+		seen(labPath(t), "trace", "--stops", "--", "sh", "-c", filter))
+	if mayInstallSieve() {
+		assert.Equal(t, "Seccomp:\t2\n", seen(labPath(t), "trace", "--", "sh", "-c", filter))
+	}
 
 	ignoring := `trap "" HUP; exec "$@"`
 	alone = seen("sh", "-c", ignoring, "sh", "sh", "-c", script)
@@ -260,7 +268,7 @@ func TestPage(t *testing.T) {
 		"      $ unshare --uts --pid --fork\n")
 	assert.Regexp(t, `(?m)^\[\d+, in there 1\] hostname$`, text)
 	assert.Contains(t, text, "could not unmount /nowhere")
-	assert.Regexp(t, `(?m)^trace: \d+ calls, \d+ shown, \d+ processes; \d+ ms under trace, \d+ stops of \d+ us each`, text)
+	assert.Regexp(t, `(?m)^trace: \d+ of \d+ calls shown, \d+ processes; took \d+ ms, `, text)
 	for line := range strings.Lines(text) {
 		assert.LessOrEqual(t, len(strings.TrimSuffix(line, "\n")), 80, line)
 	}
