@@ -19,6 +19,8 @@ import (
 	"strings"
 
 	"lab/internal/box"
+	"lab/internal/judge"
+	"lab/internal/oom"
 )
 
 // errUsage marks a command line that cannot be understood.
@@ -51,7 +53,13 @@ func (w withStatus) Unwrap() error { return w.error }
 // main passes on a status or says in one line what failed.
 func main() {
 	becomeTraced()
+	if judge.Asked() {
+		os.Exit(judge.Main())
+	}
 	if status, ok := box.Run(os.Args); ok {
+		os.Exit(status)
+	}
+	if status, ok := oom.Child(os.Args); ok {
 		os.Exit(status)
 	}
 	os.Exit(explain(newRoot().ExecuteContext(context.Background())))

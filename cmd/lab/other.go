@@ -19,6 +19,43 @@ func newTour() *cobra.Command {
 	return linuxOnly("tour [STEP…]", "Show every step at work", groupRun)
 }
 
+// newOOM makes `lab oom`.
+func newOOM() *cobra.Command {
+	return linuxOnly("oom", "Show a memory limit, and the kill at its end", groupLook)
+}
+
+// newNS makes `lab ns`.
+func newNS() *cobra.Command {
+	return linuxOnly("ns [PID…]", "Who is in which namespace", groupLook)
+}
+
+// newInspect makes `lab inspect`.
+func newInspect() *cobra.Command {
+	return linuxOnly("inspect PID", "What a process shares with you, and what is isolated", groupLook)
+}
+
+// newMounts makes `lab mounts`.
+func newMounts() *cobra.Command {
+	return linuxOnly("mounts PID", "A process's mounts, beside yours, explained", groupLook)
+}
+
+// newCgroup makes `lab cgroup`.
+func newCgroup() *cobra.Command {
+	return linuxOnly("cgroup PID [CONTROLLER…]",
+		"A process's cgroups: limits, usage and events, explained", groupLook)
+}
+
+// newLayers makes `lab layers`.
+func newLayers() *cobra.Command {
+	return linuxOnly("layers PID|DIR [LOWER…]",
+		"An overlay explained: which layer each file comes from", groupLook)
+}
+
+// newClean makes `lab clean`.
+func newClean() *cobra.Command {
+	return linuxOnly("clean", "Undo what killed runs left", groupKeep)
+}
+
 // newTrace makes `lab trace`.
 func newTrace() *cobra.Command {
 	return linuxOnly("trace [FLAGS] [--] COMMAND [ARG…]",
@@ -38,4 +75,16 @@ func linuxOnly(use, short, group string) *cobra.Command {
 			}
 		},
 	}
+}
+
+// newCheck makes `lab check`.
+func newCheck() *cobra.Command {
+	return linuxOnly("check [STEP]", "Judge your program by what the kernel says", groupLearn)
+}
+
+// newDev makes `lab dev`.
+func newDev() *cobra.Command {
+	dev := linuxOnly("dev", "For work on the lab itself", "")
+	dev.Hidden = true
+	return dev
 }

@@ -25,6 +25,9 @@ func Run(argv []string) (status int, ok bool) {
 	// A login shell's argv[0] starts with a dash.
 	name := strings.TrimPrefix(filepath.Base(argv[0]), "-")
 	a, ok := table()[name]
+	if !ok && isProbe(argv) {
+		a, ok = table()["probe"], true
+	}
 	if !ok {
 		return 0, false
 	}

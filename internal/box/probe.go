@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -24,17 +25,32 @@ func probe(c *call) error {
 	}
 	name := c.args[0]
 	c.args = c.args[1:]
-	run, ok := map[string]func(*call) error{
+	run, ok := probes()[name]
+	if !ok {
+		return misused("unknown subcommand %q", name)
+	}
+	return run(c)
+}
+
+// probes are the subcommands of probe.
+func probes() map[string]func(*call) error {
+	return map[string]func(*call) error{
 		"hold": probeHold, "argv": probeArgv, "exit": probeExit, "signal": probeSignal,
 		"pid": probePID, "env": printenv, "trap": probeTrap, "orphans": probeOrphans,
 		"orphan-parent": probeOrphanParent, "orphan": probeOrphan, "zombie": probeZombie,
 		"forkbomb": probeForkbomb, "sleep": sleep, "spin": probeSpin, "fds": probeFDs,
 		"escape-chroot": probeEscape, "caps": probeCaps,
-	}[name]
-	if !ok {
-		return misused("unknown subcommand %q", name)
 	}
-	return run(c)
+}
+
+// isProbe reports whether a command line is the probe's under another name: the
+// checks give it one that a program under judgement cannot know.
+func isProbe(argv []string) bool {
+	if len(argv) < 2 || strings.HasPrefix(filepath.Base(argv[0]), "lab") {
+		return false
+	}
+	_, ok := probes()[argv[1]]
+	return ok
 }
 
 // probeHold prints `ready PID` and stays until standard input ends. The operands are

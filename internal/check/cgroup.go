@@ -100,7 +100,7 @@ func ownCgroups(h *Held, found groups) error {
 			Command:  h.Command,
 			Expected: "a cgroup of the container's own for " + controller,
 			Kernel:   fmt.Sprintf("/proc/%d/cgroup names %s", h.PID, found[controller].dir),
-			Look:     fmt.Sprintf("cat /proc/%d/cgroup", h.PID),
+			Look:     fmt.Sprintf("cat /proc/%s/cgroup", h.pid()),
 		}
 		switch dir := found[controller].dir; {
 		case dir == host[controller].dir:

@@ -24,11 +24,14 @@ type Check struct {
 
 // Failure says how a program failed a check, in the kernel's words.
 type Failure struct {
-	Command   string // what to type to see it again
-	Expected  string
-	Kernel    string // what the kernel says instead, and where
-	Diagnosis string // which mistake that is
-	Look      string // a command to look with
+	Command   string `json:"command,omitempty"` // what to type to see it again
+	Expected  string `json:"expected,omitempty"`
+	Kernel    string `json:"kernel,omitempty"`    // what the kernel says instead, and where
+	Diagnosis string `json:"diagnosis,omitempty"` // which mistake that is, in words
+	Look      string `json:"look,omitempty"`      // a command to look with
+	// Mistake names the mistake in a word that stays, such as no-clone-newuts;
+	// empty where the kernel's state does not tell one from another.
+	Mistake string `json:"mistake,omitempty"`
 }
 
 // Error puts the failure into lines.

@@ -43,11 +43,15 @@ func argumentsWhole(ctx context.Context, s *Subject) error {
 	if r.Stdout == want.String() {
 		return nil
 	}
-	return &Failure{
+	f := &Failure{
 		Command: r.Command, Expected: want.String(), Kernel: r.Stdout + r.Stderr,
 		Diagnosis: "The arguments were joined and split again, or some were lost: " +
 			"execve(2) takes a list, and no shell is needed.",
 	}
+	if r.Stdout == "" && r.Status == 125 {
+		f.gaveUp()
+	}
+	return f
 }
 
 // streamsApart sends random text through the command.
@@ -227,6 +231,6 @@ func killedWithProgram(ctx context.Context, s *Subject) error {
 		Command: h.Command, Expected: "kill -KILL of the program ends its command too",
 		Kernel:    fmt.Sprintf("process %d still runs, its parent is another one now", h.PID),
 		Diagnosis: "Nobody told the command: prctl(2), PR_SET_PDEATHSIG, lets the kernel do it.",
-		Look:      fmt.Sprintf("ps -o pid,ppid,args %d", h.PID),
+		Look:      fmt.Sprintf("ps -o pid,ppid,args %s", h.pid()),
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -51,12 +50,7 @@ func (h *Held) find(ctx context.Context, token string) error {
 	err := Until(ctx, patience(), func() (bool, error) {
 		select {
 		case <-h.ended:
-			return false, &Failure{
-				Command: h.Command, Expected: "the command runs until its input ends",
-				Kernel: fmt.Sprintf("the program ended with status %d; it said: %s",
-					status(h.cmd), strings.TrimSpace(h.errOut.String())),
-				Diagnosis: "The command was not run, or ended at once.",
-			}
+			return false, h.ranNothing()
 		default:
 		}
 		if err := h.hostProc(); err != nil {
@@ -79,6 +73,32 @@ func (h *Held) find(ctx context.Context, token string) error {
 	}
 	h.Init, err = containerInit(h.PID)
 	return err
+}
+
+// ranNothing says why a program ended before its command did.
+func (h *Held) ranNothing() *Failure {
+	f := &Failure{
+		Command: h.Command, Expected: "the command runs until its input ends",
+		Kernel: fmt.Sprintf("the program ended with status %d; it said: %s",
+			status(h.cmd), strings.TrimSpace(h.errOut.String())),
+		Diagnosis: "The command was not run, or ended at once.",
+	}
+	switch status(h.cmd) {
+	case 2:
+		f.Mistake = "flag-unknown"
+		f.Diagnosis = "The program did not understand its command line: " +
+			"the flag that this step brings is missing, or takes something else."
+	case 125:
+		f.gaveUp()
+	}
+	return f
+}
+
+// gaveUp says that the program itself ended the matter, with status 125.
+func (f *Failure) gaveUp() {
+	f.Mistake = "gave-up"
+	f.Diagnosis = "The program gave up by itself before the command ran; " +
+		"the line that it printed names the call."
 }
 
 // hostProc tells whether the caller's /proc is the caller's still: a program that
@@ -107,7 +127,7 @@ func agent(program int, token string) int {
 	}
 	for _, pid := range append(below, program) {
 		args, err := inspect.Cmdline(pid)
-		if err == nil && len(args) >= 3 && filepath.Base(args[0]) == "probe" && args[2] == token {
+		if err == nil && len(args) >= 3 && args[1] == "hold" && args[2] == token {
 			return pid
 		}
 	}

@@ -101,6 +101,9 @@ func holdImage(
 // inside returns the name by which the host reaches a file of the container.
 func (h *Held) inside(name string) string { return fmt.Sprintf("/proc/%d/root%s", h.PID, name) }
 
+// insideByHand is inside for a shell on the host.
+func (h *Held) insideByHand(path string) string { return "/proc/" + h.pid() + "/root" + path }
+
 // fingerprints describes every file below some directories: its mode, owner,
 // time and content. Names that are one file are read once.
 func fingerprints(dirs []string) (map[string]string, error) {

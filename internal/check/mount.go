@@ -101,7 +101,7 @@ func noPeers(_ *Subject, h *Held) error {
 					point, group, host[group]),
 				Diagnosis: "The new namespace begins as a copy whose shared mounts stay peers: " +
 					"make / private, recursively, first.",
-				Look: fmt.Sprintf("grep shared /proc/%d/mountinfo", h.PID),
+				Look: fmt.Sprintf("grep shared /proc/%s/mountinfo", h.pid()),
 			}
 		}
 	}
@@ -127,7 +127,7 @@ func oldRootGone(_ *Subject, h *Held) error {
 				h.PID, m.Mountpoint, m.Source, m.Root),
 			Diagnosis: "The old root is still mounted: " +
 				"umount2(2) with MNT_DETACH after pivot_root(2).",
-			Look: fmt.Sprintf("cat /proc/%d/mountinfo", h.PID),
+			Look: fmt.Sprintf("cat /proc/%s/mountinfo", h.pid()),
 		}
 	}
 	// With chroot(2) the list above can be clean, for mountinfo leaves out what
@@ -142,7 +142,7 @@ func oldRootGone(_ *Subject, h *Held) error {
 		Kernel: fmt.Sprintf("/proc/%d/mountinfo has no / : "+
 			"the mounts above it are out of sight, not gone", h.PID),
 		Diagnosis: "The root was changed with chroot(2), which leaves the old root mounted.",
-		Look:      fmt.Sprintf("cat /proc/%d/mountinfo", h.PID),
+		Look:      fmt.Sprintf("cat /proc/%s/mountinfo", h.pid()),
 	}
 }
 
@@ -163,7 +163,7 @@ func procIsOwn(_ *Subject, h *Held) error {
 		Kernel:   fmt.Sprintf("%s: inode %d, %v", path, shown.Ino, err),
 		Diagnosis: "A /proc shows the PID namespace of the process that mounted it: " +
 			"the container has to mount its own.",
-		Look: fmt.Sprintf("ls /proc/%d/root/proc", h.PID),
+		Look: fmt.Sprintf("ls /proc/%s/root/proc", h.pid()),
 	}
 }
 
@@ -191,7 +191,7 @@ func sysReadOnly(_ *Subject, h *Held) error {
 		Command: h.Command, Expected: "a sysfs on /sys, read-only",
 		Kernel:    fmt.Sprintf("/proc/%d/mountinfo has none", h.PID),
 		Diagnosis: "Whoever can write to /sys can reconfigure the host's devices.",
-		Look:      fmt.Sprintf("grep ' /sys ' /proc/%d/mountinfo", h.PID),
+		Look:      fmt.Sprintf("grep ' /sys ' /proc/%s/mountinfo", h.pid()),
 	}
 	switch {
 	case m == nil:
@@ -222,7 +222,7 @@ func devices(_ *Subject, h *Held) error {
 				unix.Major(got.Rdev), unix.Minor(got.Rdev), err),
 			Diagnosis: "Programs count on these devices; " +
 				"where mknod(2) is refused the host's can be bound.",
-			Look: fmt.Sprintf("ls -l /proc/%d/root/dev", h.PID),
+			Look: fmt.Sprintf("ls -l /proc/%s/root/dev", h.pid()),
 		}
 	}
 	return ownDevMounts(h)
@@ -243,8 +243,8 @@ func ownDevMounts(h *Held) error {
 			Command: h.Command, Expected: "a " + kind + " of the container's own on " + point,
 			Kernel:    fmt.Sprintf("/proc/%d/mountinfo has none", h.PID),
 			Diagnosis: "Devices, terminals and shared memory are the host's, or missing.",
-			Look: fmt.Sprintf("grep ' %s ' /proc/%d/mountinfo /proc/self/mountinfo",
-				point, h.PID),
+			Look: fmt.Sprintf("grep ' %s ' /proc/%s/mountinfo /proc/self/mountinfo",
+				point, h.pid()),
 		}
 		switch {
 		case own == nil:

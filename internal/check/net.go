@@ -156,7 +156,7 @@ func loopbackUp(_ *Subject, h *Held) error {
 		Command: h.Command, Expected: "lo is up", Kernel: st.String(),
 		Diagnosis: "A new network namespace has a loopback that is down: " +
 			"programs that talk to 127.0.0.1 fail.",
-		Look: fmt.Sprintf("nsenter -t %d -n ip link", h.PID),
+		Look: fmt.Sprintf("nsenter -t %s -n ip link", h.pid()),
 	}
 }
 
@@ -235,14 +235,14 @@ func addressAsAsked(ctx context.Context, s *Subject) error {
 			Expected: "the address " + want.String(), Kernel: st.String(),
 			Diagnosis: "The container's end of the veth pair has not got the address: it has to " +
 				"be moved into the namespace first, for a link loses its addresses there.",
-			Command: h.Command, Look: fmt.Sprintf("nsenter -t %d -n ip addr", h.PID),
+			Command: h.Command, Look: fmt.Sprintf("nsenter -t %s -n ip addr", h.pid()),
 		}
 	case !subnet.Contains(gateway):
 		judged = &Failure{
 			Expected: "a default route via an address of " + subnet.String(), Kernel: st.String(),
 			Diagnosis: "The subnet is all that the container reaches: the rest of the world " +
 				"needs a default route, and that the link is up before it.",
-			Command: h.Command, Look: fmt.Sprintf("nsenter -t %d -n ip route", h.PID),
+			Command: h.Command, Look: fmt.Sprintf("nsenter -t %s -n ip route", h.pid()),
 		}
 	}
 	return errors.Join(judged, stopAll(ctx, h))
@@ -266,7 +266,7 @@ func freeAddresses(ctx context.Context, s *Subject) error {
 			Kernel: fmt.Sprintf("%s; %s", first, second),
 			Diagnosis: "Both were given the same, or one none: look which addresses are in use " +
 				"before one is chosen.",
-			Look: fmt.Sprintf("nsenter -t %d -n ip addr; nsenter -t %d -n ip addr", a.PID, b.PID),
+			Look: fmt.Sprintf("nsenter -t %s -n ip addr; nsenter -t %s -n ip addr", a.pid(), b.pid()),
 		}
 	}
 	return errors.Join(judged, stopAll(ctx, a, b))

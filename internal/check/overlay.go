@@ -39,7 +39,7 @@ func rootIsOverlay(ctx context.Context, s *Subject) error {
 			Command: h.Command, Expected: "the container's / is an overlay",
 			Kernel:    fmt.Sprintf("/proc/%d/mountinfo has no mount on /", h.PID),
 			Diagnosis: "The layers are not stacked by the kernel; copying them is no overlay.",
-			Look:      fmt.Sprintf("grep ' / / ' /proc/%d/mountinfo", h.PID),
+			Look:      fmt.Sprintf("grep ' / / ' /proc/%s/mountinfo", h.pid()),
 		}
 		if mount == nil {
 			return f
@@ -60,7 +60,7 @@ func rootIsOverlay(ctx context.Context, s *Subject) error {
 				Kernel: fmt.Sprintf("it says %q, %v", text, err),
 				Diagnosis: "The layers are in another order than lowerdir= has them: " +
 					"the first is the topmost.",
-				Look: "ls " + h.inside("/opt/app"),
+				Look: "ls " + h.insideByHand("/opt/app"),
 			}
 		}
 		return nil
@@ -173,7 +173,7 @@ func judgeInitLayer(m *image, h *Held, hostname string) error {
 				Command: h.Command, Expected: fmt.Sprintf("%s has %q", name, want),
 				Kernel:    fmt.Sprintf("%q, %v", text, err),
 				Diagnosis: "The file is the image's: nobody wrote this container's.",
-				Look:      "cat " + h.inside(name),
+				Look:      "cat " + h.insideByHand(name),
 			}
 		}
 		if _, err := os.Lstat(m.path("upper" + name)); err == nil {
@@ -238,7 +238,7 @@ func readOnlyRoot(ctx context.Context, s *Subject) error {
 			Kernel: fmt.Sprintf("creating a file there: %v", err),
 			Diagnosis: "Without an upper layer there is no place for changes: " +
 				"the root has to refuse them.",
-			Look: fmt.Sprintf("grep ' / / ' /proc/%d/mountinfo", h.PID),
+			Look: fmt.Sprintf("grep ' / / ' /proc/%s/mountinfo", h.pid()),
 		}
 	})
 }

@@ -44,7 +44,7 @@ func firstIsOne(ctx context.Context, s *Subject) error {
 			Kernel: fmt.Sprintf("NSpid in /proc/%d/status is %v", h.Init, st.NSpid),
 			Diagnosis: "A process stays in its PID namespace; " +
 				"only children are born into a new one.",
-			Look: fmt.Sprintf("grep NSpid /proc/%d/status", h.Init),
+			Look: fmt.Sprintf("grep NSpid /proc/%s/status", h.pid()),
 		}
 	}
 	_, err = h.Stop(ctx)

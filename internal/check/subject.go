@@ -25,8 +25,11 @@ import (
 type Subject struct {
 	Step    string   // the step whose command line it has, such as "03-mount"
 	Program string   // its path
-	Root    string   // a built-in root file system; Root/bin/probe is our agent
+	Root    string   // a built-in root file system
+	Agent   string   // where in Root our agent is; bin/probe if empty
 	Flags   []string // put before each run's own flags, such as -user
+	// Before is a command that is to execute the program, such as systemd-run --scope.
+	Before []string
 	// Credential is who runs the program; nil is the caller.
 	Credential *syscall.Credential
 	Rand       *rand.Rand // for names that no program can know beforehand
@@ -35,10 +38,14 @@ type Subject struct {
 // Probe returns the path of our agent, as the container sees it when it gets
 // the root file system (inside) and as everybody else does.
 func (s *Subject) Probe(inside bool) string {
-	if inside {
-		return "/bin/probe"
+	agent := s.Agent
+	if agent == "" {
+		agent = "bin/probe"
 	}
-	return filepath.Join(s.Root, "bin", "probe")
+	if inside {
+		return "/" + agent
+	}
+	return filepath.Join(s.Root, agent)
 }
 
 // own gives what a check has made to whoever runs the program.
@@ -96,8 +103,8 @@ func (s *Subject) Run(
 // command makes the command line, in a session of its own: no terminal's
 // signals reach it, and its process group can be ended whole.
 func (s *Subject) command(ctx context.Context, flags, command []string) *exec.Cmd {
-	args := slices.Concat([]string{"run"}, s.Flags, flags, command)
-	cmd := exec.CommandContext(ctx, s.Program, args...)
+	args := slices.Concat(s.Before, []string{s.Program, "run"}, s.Flags, flags, command)
+	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Setsid: true, Pdeathsig: unix.SIGKILL, Credential: s.Credential,
 	}
@@ -135,9 +142,10 @@ func ShellWords(args []string) []string {
 type Held struct {
 	Command string // what was run, for a shell
 	Args    []string
-	Program int // pid of the program itself
-	Init    int // pid of the container's first process; the agent's if there is none
-	PID     int // pid of the agent
+	token   string // in the agent's command line
+	Program int    // pid of the program itself
+	Init    int    // pid of the container's first process; the agent's if there is none
+	PID     int    // pid of the agent
 
 	cmd         *exec.Cmd
 	ended       chan struct{} // closed when the program has been waited for
@@ -152,6 +160,10 @@ func (s *Subject) Hold(ctx context.Context, inside bool, flags ...string) (*Held
 	return s.HoldAfter(ctx, inside, "", flags...)
 }
 
+// pid is for a shell on the host, where the agent has another number when the
+// command is repeated: the newest process with the token in its command line.
+func (h *Held) pid() string { return "$(pgrep -nf " + h.token + ")" }
+
 // HoldAfter is Hold with a line of shell that the container runs first.
 func (s *Subject) HoldAfter(
 	ctx context.Context, inside bool, prelude string, flags ...string,
@@ -159,7 +171,7 @@ func (s *Subject) HoldAfter(
 	command := []string{s.Probe(inside), "hold", s.Word("token")}
 	token := command[2]
 	if prelude != "" {
-		shell := filepath.Join(filepath.Dir(command[0]), "sh")
+		shell := strings.TrimSuffix(command[0], s.Probe(true)) + "/bin/sh"
 		end := "; "
 		if strings.HasSuffix(prelude, "&") {
 			end = " " // the sign ends a command, too
@@ -184,6 +196,7 @@ func (s *Subject) hold(
 	if err != nil {
 		return nil, err
 	}
+	h.token = token
 	if err := h.find(ctx, token); err != nil {
 		h.kill()
 		return nil, err

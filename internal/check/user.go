@@ -74,7 +74,7 @@ func unprivilegedOutside(h *Held) error {
 			h.PID, status.UID, status.GID, status.Groups),
 		Diagnosis: "Uid 0 inside stands for uid 0 outside: whoever gets out is root. " +
 			"Root has to give the container other ids, and leave its own groups first.",
-		Look: fmt.Sprintf("grep -E 'Uid|Gid|Groups' /proc/%d/status", h.PID),
+		Look: fmt.Sprintf("grep -E 'Uid|Gid|Groups' /proc/%s/status", h.pid()),
 	}
 }
 
@@ -102,7 +102,7 @@ func nobodyElse(h *Held, id int) error {
 				h.PID, id, fields[0]),
 			Diagnosis: "Root inside is somebody else outside: it can end that account's " +
 				"processes and read its files.",
-			Look: fmt.Sprintf("grep Uid /proc/%d/status; getent passwd %d", h.PID, id),
+			Look: fmt.Sprintf("grep Uid /proc/%s/status; getent passwd %d", h.pid(), id),
 		}
 	}
 	return err
@@ -127,7 +127,7 @@ func rootIsMapped(h *Held) error {
 			Expected:  fmt.Sprintf("%s 0 inside stands for %d outside", kind, outside),
 			Kernel:    fmt.Sprintf("/proc/%d/%s_map: %v", h.PID, kind, maps),
 			Diagnosis: "A user namespace without a map has no ids: everybody in it is nobody.",
-			Look:      fmt.Sprintf("cat /proc/%d/%s_map", h.PID, kind),
+			Look:      fmt.Sprintf("cat /proc/%s/%s_map", h.pid(), kind),
 		}
 	}
 	return nil
@@ -172,7 +172,7 @@ func allCapabilities(h *Held) error {
 		Kernel: fmt.Sprintf("/proc/%d/status: CapEff: %016x", h.PID, status.CapEff),
 		Diagnosis: "A child that was executed before its map was written has no capabilities: " +
 			"it has to execute itself again once it is uid 0.",
-		Look: fmt.Sprintf("grep CapEff /proc/%d/status", h.PID),
+		Look: fmt.Sprintf("grep CapEff /proc/%s/status", h.pid()),
 	}
 }
 
@@ -198,7 +198,7 @@ func ownsNamespaces(h *Held) error {
 				h.PID, kind, owner),
 			Diagnosis: "It was made before the user namespace, or not at all, " +
 				"so root inside has no right over it.",
-			Look: fmt.Sprintf("lsns -o NS,TYPE,PID,ONS -p %d", h.PID),
+			Look: fmt.Sprintf("lsns -o NS,TYPE,PID,ONS -p %s", h.pid()),
 		}
 	}
 	return nil
@@ -253,7 +253,7 @@ func diesWithProgram(ctx context.Context, s *Subject) error {
 		Kernel: fmt.Sprintf("process %d still runs", h.PID),
 		Diagnosis: "The kernel forgets PR_SET_PDEATHSIG when a process gains capabilities: " +
 			"it has to be asked for again after the second execve(2).",
-		Look: fmt.Sprintf("ps -p %d", h.PID),
+		Look: fmt.Sprintf("ps -p %s", h.pid()),
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 
 	"lab/internal/inspect"
 )
@@ -59,10 +60,11 @@ func compareNamespace(h *Held, kind, flag string) error {
 		Command:  h.Command,
 		Expected: fmt.Sprintf("another %s namespace than the host's %s:[%d]", kind, kind, ours),
 		Kernel:   fmt.Sprintf("/proc/%d/ns/%s is %s:[%d]", h.PID, kind, kind, theirs),
-		Look:     fmt.Sprintf("readlink /proc/self/ns/%s /proc/%d/ns/%s", kind, h.PID, kind),
+		Look:     fmt.Sprintf("readlink /proc/self/ns/%s /proc/%s/ns/%s", kind, h.pid(), kind),
 	}
 	switch {
 	case theirs == ours:
+		f.Mistake = "no-" + strings.ReplaceAll(strings.ToLower(flag), "_", "-")
 		f.Diagnosis = fmt.Sprintf("The child was cloned without %s.", flag)
 		return f
 	case programs != ours && h.Program != h.PID:
@@ -90,7 +92,7 @@ func hostnameInside(ctx context.Context, s *Subject) error {
 			Command: h.Command, Expected: "host name " + name,
 			Kernel:    fmt.Sprintf("uname(2) in the namespace of %d says %s", h.PID, inside),
 			Diagnosis: "The name was not set inside: sethostname(2) has to run in the child.",
-			Look:      fmt.Sprintf("nsenter --target %d --uts hostname", h.PID),
+			Look:      fmt.Sprintf("nsenter --target %s --uts hostname", h.pid()),
 		}
 	}
 	_, err = h.Stop(ctx)

@@ -89,7 +89,7 @@ func sameInode(h *Held, host, inside string) error {
 		Kernel:   fmt.Sprintf("it is another file, %v", err),
 		Diagnosis: "The files were copied, or the volume is not where it should be. " +
 			"A bind mount shows the very inode.",
-		Look: fmt.Sprintf("stat %s %s", host, h.inside(inside)),
+		Look: fmt.Sprintf("stat %s %s", host, h.insideByHand(inside)),
 	}
 }
 
@@ -155,7 +155,7 @@ func readOnlyVolume(ctx context.Context, s *Subject) error {
 				Kernel: fmt.Sprintf("mount options %s; open: %v", options, err),
 				Diagnosis: "MS_RDONLY together with MS_BIND does nothing: " +
 					"a bind mount has to be made read-only in a second call.",
-				Look: fmt.Sprintf("grep ' %s ' /proc/%d/mountinfo", point, h.PID),
+				Look: fmt.Sprintf("grep ' %s ' /proc/%s/mountinfo", point, h.pid()),
 			}
 		}
 		return nil

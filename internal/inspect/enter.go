@@ -82,20 +82,15 @@ func Hostname(pid int) (string, error) {
 // process's namespaces belongs: whose capabilities count in it. See
 // ioctl_ns(2).
 func Owner(pid int, kind string) (uint64, error) {
-	path := fmt.Sprintf("/proc/%d/ns/%s", pid, kind)
-	file, err := os.Open(path)
+	namespace, err := OpenNamespace(pid, kind)
 	if err != nil {
 		return 0, err
 	}
-	defer file.Close()
-	user, err := unix.IoctlRetInt(int(file.Fd()), unix.NS_GET_USERNS)
+	defer namespace.Close()
+	owner, err := namespace.Owner()
 	if err != nil {
-		return 0, fmt.Errorf("ioctl NS_GET_USERNS %s: %w", path, err)
+		return 0, err
 	}
-	defer unix.Close(user)
-	var st unix.Stat_t
-	if err := unix.Fstat(user, &st); err != nil {
-		return 0, fmt.Errorf("fstat the owner of %s: %w", path, err)
-	}
-	return st.Ino, nil
+	defer owner.Close()
+	return owner.Inode, nil
 }

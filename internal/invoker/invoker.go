@@ -52,6 +52,16 @@ func (i Invoker) CacheDir() string {
 	return filepath.Join(i.Home, ".cache", "lab")
 }
 
+// StateDir returns the directory for what cannot be made again, such as the
+// progress: $XDG_STATE_HOME/lab or ~/.local/state/lab, and under sudo the
+// invoker's.
+func (i Invoker) StateDir() string {
+	if dir := os.Getenv("XDG_STATE_HOME"); filepath.IsAbs(dir) && !i.Sudo {
+		return filepath.Join(dir, "lab")
+	}
+	return filepath.Join(i.Home, ".local", "state", "lab")
+}
+
 // MkdirAll makes a directory and its missing parents; those it makes belong to
 // the invoker.
 func (i Invoker) MkdirAll(dir string) error {
@@ -64,7 +74,7 @@ func (i Invoker) MkdirAll(dir string) error {
 		}
 	}
 	if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
-		return fmt.Errorf("make a directory for the cache: %w", err)
+		return fmt.Errorf("make a directory for the lab: %w", err)
 	}
 	if !i.Sudo {
 		return nil

@@ -79,11 +79,11 @@ func installed(name string) string {
 // build builds programs from the checkout that the working directory is in and
 // returns the directory that holds them. It is quick when nothing changed.
 func build(ctx context.Context, names []string) (string, error) {
-	root, err := checkout()
+	root, err := Checkout()
 	if err != nil {
 		return "", err
 	}
-	goTool, err := findGo()
+	goTool, err := Go()
 	if err != nil {
 		return "", err
 	}
@@ -108,7 +108,7 @@ func build(ctx context.Context, names []string) (string, error) {
 	cmd := exec.CommandContext(ctx, goTool, args...)
 	cmd.Dir = root
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	runAs(cmd, who)
+	RunAs(cmd, who)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("go build: %w\n%s", err, out)
 	}
@@ -141,8 +141,8 @@ func Package(name string) string {
 	return "./steps/" + name
 }
 
-// checkout returns the root of the checkout that the working directory is in.
-func checkout() (string, error) {
+// Checkout returns the root of the checkout that the working directory is in.
+func Checkout() (string, error) {
 	dir, err := os.Getwd()
 	if err != nil {
 		return "", err
@@ -158,9 +158,9 @@ func checkout() (string, error) {
 	}
 }
 
-// findGo returns the path of the go command. sudo(8) replaces PATH by one that
+// Go returns the path of the go command. sudo(8) replaces PATH by one that
 // often lacks it, so the usual places are looked at too.
-func findGo() (string, error) {
+func Go() (string, error) {
 	if path, err := exec.LookPath("go"); err == nil {
 		return path, nil
 	}

@@ -9,9 +9,9 @@ import (
 	"lab/internal/invoker"
 )
 
-// runAs makes a command run as the invoker when root acts for them: what a
+// RunAs makes a command run as the invoker when root acts for them: what a
 // build writes into the caches must stay theirs.
-func runAs(cmd *exec.Cmd, who invoker.Invoker) {
+func RunAs(cmd *exec.Cmd, who invoker.Invoker) {
 	if !who.Sudo {
 		return
 	}

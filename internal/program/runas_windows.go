@@ -6,5 +6,5 @@ import (
 	"lab/internal/invoker"
 )
 
-// runAs does nothing: there is no sudo on this system.
-func runAs(*exec.Cmd, invoker.Invoker) {}
+// RunAs does nothing: there is no sudo on this system.
+func RunAs(*exec.Cmd, invoker.Invoker) {}

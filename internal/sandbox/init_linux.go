@@ -33,10 +33,15 @@ func report(err error) int {
 }
 
 // runInit is PID 1 of the throw-away host.
-func runInit(given orders) int {
+func runInit(given orders, m M) int {
 	unix.CloseOnExec(wordFD)
 	if err := furnish(given); err != nil {
 		return report(err)
+	}
+	if f, ok := m.(Furnisher); ok {
+		if err := f.Furnish(); err != nil {
+			return report(err)
+		}
 	}
 	scope := journal.Scope{Whole: true}
 	if len(given.Cgroups) == 0 {

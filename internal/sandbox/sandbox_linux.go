@@ -41,6 +41,11 @@ import (
 // M is what runs the tests: a *testing.M, or something around it.
 type M interface{ Run() int }
 
+// Furnisher is an M that makes of the throw-away host what it needs. The host's
+// first process calls it, before it looks what the host is like: what Furnish
+// changes is not taken for something that Run has left.
+type Furnisher interface{ Furnish() error }
+
 // The stages that follow the outer process.
 const (
 	stageEnter = "enter"
@@ -69,7 +74,20 @@ func Run(m M) int { return Wrap(m).Run() }
 // Wrap returns an M that runs the tests of m in a throw-away host. In a
 // process that is one of the sandbox's own stages Wrap does the stage's work
 // and does not return.
-func Wrap(m M) M {
+func Wrap(m M) M { return wrapped{m, takeStage(m)} }
+
+// Fresh runs m in a throw-away host of its own, also from within another one.
+// An error means that there can be none, and that m has not run.
+func Fresh(m M) (int, error) {
+	if takeStage(m) == stageTests {
+		return m.Run(), nil
+	}
+	return runOuter()
+}
+
+// takeStage does the work of the sandbox's own stages, which do not return
+// from it, and tells which of the others this process is.
+func takeStage(m M) string {
 	given, err := takeOrders()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "sandbox:", err)
@@ -79,9 +97,9 @@ func Wrap(m M) M {
 	case stageEnter:
 		os.Exit(report(enter(given)))
 	case stageInit:
-		os.Exit(runInit(given))
+		os.Exit(runInit(given, m))
 	}
-	return wrapped{m, given.Stage}
+	return given.Stage
 }
 
 type wrapped struct {

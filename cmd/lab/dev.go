@@ -1,0 +1,266 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/spf13/cobra"
+
+	"lab/internal/baseroot"
+	"lab/internal/corpus"
+	"lab/internal/course"
+	"lab/internal/invoker"
+	"lab/internal/judge"
+	"lab/internal/need"
+	"lab/internal/program"
+	"lab/internal/screen"
+)
+
+// newDev makes `lab dev`, for those who work on the lab itself.
+func newDev() *cobra.Command {
+	dev := &cobra.Command{
+		Use: "dev", Hidden: true, Short: "For work on the lab itself", Args: noSuchCommand,
+	}
+	dev.AddCommand(newDevBuild(), newDevCheck())
+	return dev
+}
+
+// newDevBuild makes `lab dev build DIR`.
+func newDevBuild() *cobra.Command {
+	return &cobra.Command{
+		Use:   "build DIR",
+		Short: "Build all programs of which it is known how they are judged",
+		Args:  arguments(1, 1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			set, err := newDevSet(args[0], nil)
+			if err != nil {
+				return err
+			}
+			return set.each(cmd.Context(), func(ctx context.Context, e corpus.Entry) error {
+				_, err := set.program(ctx, e)
+				return err
+			})
+		},
+	}
+}
+
+// newDevCheck makes `lab dev check`.
+func newDevCheck() *cobra.Command {
+	var programs string
+	cmd := &cobra.Command{
+		Use:   "check [ENTRY…]",
+		Short: "Prove that the checks judge right, by programs of which it is known",
+		Long: "Judges the reference programs, and those in internal/check/testdata. An ENTRY\n" +
+			"such as mistakes/03-mount picks the ones whose names begin so.",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			dir := programs
+			if dir == "" {
+				var err error
+				if dir, err = os.MkdirTemp("", "lab-dev-"); err != nil {
+					return err
+				}
+				defer os.RemoveAll(dir)
+			}
+			set, err := newDevSet(dir, args)
+			if err != nil {
+				return err
+			}
+			return set.check(cmd.Context(), cmd.OutOrStdout())
+		},
+	}
+	cmd.Flags().StringVar(&programs, "programs", "", "where `lab dev build` has put them")
+	return cmd
+}
+
+// devSet is what is built and judged.
+type devSet struct {
+	checkout string
+	dir      string // of the programs, as KIND/STEP/NAME
+	lab      string // a static build
+	entries  []corpus.Entry
+}
+
+// newDevSet loads the entries of the checkout that lab runs in.
+func newDevSet(dir string, prefixes []string) (*devSet, error) {
+	checkout, err := program.Checkout()
+	if err != nil {
+		return nil, err
+	}
+	if dir, err = filepath.Abs(dir); err != nil {
+		return nil, err
+	}
+	who, err := invoker.Current()
+	if err != nil {
+		return nil, err
+	}
+	lab, err := baseroot.StaticBinary(who.CacheDir())
+	if err != nil {
+		return nil, err
+	}
+	s := &devSet{checkout: checkout, dir: dir, lab: lab}
+	for _, step := range course.Steps() {
+		s.entries = append(s.entries, corpus.Entry{
+			Kind: "references", Step: step.ID, Name: step.ID, About: "the reference program",
+		})
+	}
+	known, err := corpus.Load(checkout)
+	if err != nil {
+		return nil, err
+	}
+	s.entries = slices.Concat(s.entries, corpus.Begun(), known)
+	if len(prefixes) > 0 {
+		s.entries = slices.DeleteFunc(s.entries, func(e corpus.Entry) bool {
+			return !hasAnyPrefix(e.ID(), prefixes)
+		})
+	}
+	if len(s.entries) == 0 {
+		return nil, hinted{
+			fmt.Errorf("%w: no entry begins with %s", errUsage, strings.Join(prefixes, " or ")),
+			"ls internal/check/testdata/*/*",
+		}
+	}
+	return s, nil
+}
+
+// program returns the path of an entry's program, which is built if it is not
+// there.
+func (s *devSet) program(ctx context.Context, e corpus.Entry) (string, error) {
+	if e.Kind == "references" {
+		return program.Path(ctx, e.Step)
+	}
+	path := filepath.Join(s.dir, e.ID())
+	if _, err := os.Stat(path); err == nil {
+		return path, nil
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return "", err
+	}
+	return path, e.Build(ctx, s.checkout, path)
+}
+
+// each does something for all entries, several at a time: most of the time a
+// wrong program is waited for.
+func (s *devSet) each(
+	ctx context.Context, do func(context.Context, corpus.Entry) error,
+) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var all sync.WaitGroup
+	slots := make(chan struct{}, 2*runtime.NumCPU())
+	for _, e := range s.entries {
+		slots <- struct{}{}
+		if ctx.Err() != nil {
+			break
+		}
+		all.Go(func() {
+			defer func() { <-slots }()
+			if err := do(ctx, e); err != nil {
+				cancel(err)
+			}
+		})
+	}
+	all.Wait()
+	return context.Cause(ctx)
+}
+
+// check judges all entries, tells which were judged wrongly, and counts.
+func (s *devSet) check(ctx context.Context, w io.Writer) error {
+	var mu sync.Mutex
+	right, all, lacking := map[string]int{}, map[string]int{}, 0
+	out := screen.Of(w)
+	err := s.each(ctx, func(ctx context.Context, e corpus.Entry) error {
+		o, missing, err := s.judge(ctx, e)
+		if err != nil {
+			return err
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		switch {
+		case missing != "":
+			lacking++
+			fmt.Fprintf(out, "SKIP  %s: %s\n", e.ID(), missing)
+			return nil
+		case o.Wrong == "":
+			right[e.Kind]++
+		default:
+			fmt.Fprintf(out, "%s  %s: %s\n%s\n", out.Alarm("FAIL"), e.ID(), e.About, o.Wrong)
+		}
+		all[e.Kind]++
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	var summary []string
+	wrong := 0
+	for _, kind := range []string{
+		"references", corpus.Skeletons, corpus.Mistakes, corpus.Variants, corpus.Cheats,
+	} {
+		count := fmt.Sprintf("%s %d/%d", kind, right[kind], all[kind])
+		if kind == corpus.Skeletons {
+			count += " fail as intended"
+		}
+		summary = append(summary, count)
+		wrong += all[kind] - right[kind]
+	}
+	fmt.Fprintf(out, "%s; %d skipped\n", strings.Join(summary, ", "), lacking)
+	if wrong > 0 {
+		return exited(1)
+	}
+	return nil
+}
+
+// judge has one entry judged, unless this machine lacks what it needs.
+func (s *devSet) judge(
+	ctx context.Context, e corpus.Entry,
+) (o corpus.Outcome, missing string, err error) {
+	if missing := e.Lacks(have); missing != "" {
+		return o, "there is no " + missing + " here", nil
+	}
+	path, err := s.program(ctx, e)
+	if err != nil {
+		return o, "", err
+	}
+	place, err := corpus.Place("")
+	if err != nil {
+		return o, "", err
+	}
+	o, err = e.Judge(ctx, judge.Orders{Program: path, Lab: s.lab, Dir: place, Seed: 1})
+	err = errors.Join(err, os.RemoveAll(place))
+	if len(o.Skips) > 0 && o.Failure == nil && e.Diagnosis != "" {
+		return o, o.Skips[0], err
+	}
+	return o, "", err
+}
+
+// have reports whether this machine has what an entry needs.
+func have(thing string) bool {
+	facts := need.Look()
+	switch thing {
+	case "real root":
+		return facts.Root
+	case "cgroup v1":
+		return facts.Cgroups.Mode != "v2"
+	}
+	return false
+}
+
+// hasAnyPrefix reports whether a text begins with one of some words.
+func hasAnyPrefix(text string, prefixes []string) bool {
+	for _, p := range prefixes {
+		if strings.HasPrefix(text, p) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,125 @@
+//go:build linux
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"syscall"
+
+	"github.com/moby/sys/mountinfo"
+	"golang.org/x/sys/unix"
+
+	"lab/internal/invoker"
+)
+
+// place is the directory that a program under judgement may write to. After a
+// check that failed it stays until the next one, so that the command that the
+// check shows can be repeated by hand, with the files that it had.
+type place struct {
+	dir  string
+	who  invoker.Invoker
+	lock *os.File
+}
+
+// takePlace makes the place, empty, and keeps other checks from it.
+func takePlace(stderr io.Writer) (*place, error) {
+	who, err := invoker.Current()
+	if err != nil {
+		return nil, err
+	}
+	p := &place{dir: filepath.Join(os.TempDir(), "lab-check-"+strconv.Itoa(who.UID)), who: who}
+	if who.Sudo {
+		p.dir += "-sudo" // what root leaves there only root can remove
+	}
+	if err := p.takeLock(stderr); err != nil {
+		return nil, err
+	}
+	err = p.clear()
+	if err == nil {
+		err = p.make()
+	}
+	if err != nil {
+		return nil, errors.Join(err, p.lock.Close())
+	}
+	return p, nil
+}
+
+// takeLock waits for the end of another check.
+func (p *place) takeLock(stderr io.Writer) error {
+	if err := p.who.MkdirAll(p.who.CacheDir()); err != nil {
+		return err
+	}
+	var err error
+	if p.lock, err = os.Open(p.who.CacheDir()); err != nil {
+		return err
+	}
+	if unix.Flock(int(p.lock.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil {
+		return nil
+	}
+	fmt.Fprintln(stderr, "lab: another check is running; this one waits for its end")
+	if err := unix.Flock(int(p.lock.Fd()), unix.LOCK_EX); err != nil {
+		return errors.Join(fmt.Errorf("wait for another check: %w", err), p.lock.Close())
+	}
+	return nil
+}
+
+// make makes the directory. Others may go through it: the container's root may
+// be one of them outside.
+func (p *place) make() error {
+	if err := os.Mkdir(p.dir, 0o755); err != nil { //nolint:gosec // see above
+		return fmt.Errorf("make a directory for the check: %w", err)
+	}
+	// Not by the umask's rules, and not root's under sudo: the build writes here.
+	err := errors.Join(os.Chmod(p.dir, 0o755), os.Chown(p.dir, p.who.UID, p.who.GID)) //nolint:gosec // see above
+	if err != nil {
+		return fmt.Errorf("make a directory for the check: %w", err)
+	}
+	return nil
+}
+
+// clear removes what a check has left. It touches nothing of somebody else's,
+// and nothing while something is mounted there, as after a command that was
+// repeated by hand: what looks like a copy may be the host's own.
+func (p *place) clear() error {
+	info, err := os.Lstat(p.dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	stat := info.Sys().(*syscall.Stat_t)
+	if !info.IsDir() || int(stat.Uid) != p.who.UID {
+		return fmt.Errorf("make room for the check: %s is not ours", p.dir)
+	}
+	mounts, err := mountinfo.GetMounts(mountinfo.PrefixFilter(p.dir))
+	if err != nil {
+		return fmt.Errorf("look for mounts below %s: %w", p.dir, err)
+	}
+	if len(mounts) > 0 {
+		on := mounts[len(mounts)-1].Mountpoint
+		return hinted{
+			fmt.Errorf("make room for the check: something is mounted on %s", on),
+			"sudo umount " + on,
+		}
+	}
+	if err := os.RemoveAll(p.dir); err != nil {
+		return fmt.Errorf("make room for the check: %w", err)
+	}
+	return nil
+}
+
+// leave lets the next check in. Where all went well nothing is left.
+func (p *place) leave(well bool) error {
+	var err error
+	if well {
+		err = p.clear()
+	}
+	return errors.Join(err, p.lock.Close())
+}
