@@ -9,8 +9,8 @@ import (
 	"os"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
+	"lab/internal/screen"
 	"lab/internal/trace"
 )
 
@@ -29,8 +29,9 @@ func newTrace() *cobra.Command {
 		Long: "Runs a command and tells, in order and by process, the system calls by which\n" +
 			"a container is made: each as strace(1) prints it, then in words, then as the\n" +
 			"shell command that does the same. The command's streams and exit status are its\n" +
-			"own; it is slower, for it stops at every call. Who is not root sees a set-user-ID\n" +
-			"program run without its rights. Ctrl-C ends the command and all its children.",
+			"own. It is slower: root's command stops at the calls of interest, for which it\n" +
+			"gets a seccomp filter, an ordinary user's at every call, and there a set-user-ID\n" +
+			"program runs without its rights. Ctrl-C ends the command and all its children.",
 		Example: "  lab trace -- unshare --uts --pid --fork true\n" +
 			"  lab trace -o trace.txt -- runc run --bundle bundle web",
 		GroupID: groupLook,
@@ -86,11 +87,9 @@ func runTrace(stderr io.Writer, given traceFlags, command []string) (err error) 
 		}
 		defer func() { err = errors.Join(err, file.Close()) }()
 		o.Out = file
-	} else if fd := int(os.Stderr.Fd()); term.IsTerminal(fd) {
-		if width, _, err := term.GetSize(fd); err == nil && width > 0 {
-			o.Width = width
-		}
-		o.Colour = os.Getenv("NO_COLOR") == ""
+	} else {
+		s := screen.Of(stderr)
+		o.Width, o.Colour = s.Width, s.Color
 	}
 	status, err := trace.Run(o)
 	if err != nil {
