@@ -19,6 +19,11 @@ func newTour() *cobra.Command {
 	return linuxOnly("tour [STEP…]", "Show every step at work", groupRun)
 }
 
+// newOOM makes `lab oom`.
+func newOOM() *cobra.Command {
+	return linuxOnly("oom", "Show a memory limit, and the kill at its end", groupLook)
+}
+
 // newNS makes `lab ns`.
 func newNS() *cobra.Command {
 	return linuxOnly("ns [PID…]", "Who is in which namespace", groupLook)
