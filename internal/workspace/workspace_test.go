@@ -236,7 +236,7 @@ func TestStartWhereNothingCanBeWritten(t *testing.T) {
 		w, err := Find(path)
 		require.NoError(t, err)
 		_, err = w.Start(t.Context(), "00-exec", Auto)
-		require.ErrorContains(t, err, path)
+		require.ErrorContains(t, err, path+": there is a file of that name")
 		assert.NotContains(t, err.Error(), "\n")
 	})
 	t.Run("the directory is another module", func(t *testing.T) {
