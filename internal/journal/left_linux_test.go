@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 
 	"lab/internal/journal"
 	"lab/internal/need"
@@ -165,4 +166,32 @@ func TestStepWithoutJournal(t *testing.T) {
 	require.NoError(t, err, "a dry run")
 	clean(t)
 	assert.Empty(t, settle(t, before, 5*time.Second))
+}
+
+// The cgroup of a throw-away host goes when the host was killed: it is empty
+// and nobody holds its lock.
+func TestLeftHostGoes(t *testing.T) {
+	need.Sandbox(t)
+	need.Cgroup(t, "memory")
+	state(t)
+	hierarchies, err := need.Hierarchies()
+	require.NoError(t, err)
+	top := hierarchies[0].Mount
+	killed := filepath.Join(top, "lab-test-4711-abcdef")
+	lives := filepath.Join(top, "lab-test-4711-ghijkl")
+	foreign := filepath.Join(top, "lab-test-mine")
+	for _, dir := range []string{killed, filepath.Join(killed, "below"), lives, foreign} {
+		require.NoError(t, os.Mkdir(dir, 0o755))
+	}
+	lock, err := os.Open(lives)
+	require.NoError(t, err)
+	require.NoError(t, unix.Flock(int(lock.Fd()), unix.LOCK_EX))
+	clean(t)
+	assert.NoDirExists(t, killed)
+	assert.DirExists(t, lives)
+	assert.DirExists(t, foreign)
+	require.NoError(t, lock.Close())
+	clean(t)
+	assert.NoDirExists(t, lives)
+	require.NoError(t, os.Remove(foreign))
 }
