@@ -78,7 +78,8 @@ func noStack(arg string, err error) error {
 	err = fmt.Errorf("layers of %s: %w", arg, err)
 	switch {
 	case errors.Is(err, layers.ErrNoOverlay):
-		return hinted{err, "lab run 06 makes one; lab layers UPPER LOWER… takes directories"}
+		const ways = "lab tour --hold 06 makes one; lab layers UPPER LOWER… takes directories"
+		return hinted{err, ways}
 	case errors.Is(err, fs.ErrNotExist):
 		return hinted{err, "a process's number, or a directory"}
 	}

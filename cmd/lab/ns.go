@@ -34,7 +34,8 @@ func newNS() *cobra.Command {
 			if err := o.check(args); err != nil {
 				return err
 			}
-			return o.look.show(cmd, func() (view, error) { return viewNS(o, args) })
+			names := nsview.NewLetters()
+			return o.look.show(cmd, func() (view, error) { return viewNS(o, names, args) })
 		},
 	}
 	cmd.Flags().BoolVar(&o.all, "all", false, "list every namespace with its processes")
@@ -60,7 +61,7 @@ func (o nsOptions) check(args []string) error {
 }
 
 // viewNS reads the processes that are asked for.
-func viewNS(o nsOptions, args []string) (view, error) {
+func viewNS(o nsOptions, names *nsview.Letters, args []string) (view, error) {
 	survey, err := surveyNS(args)
 	if err != nil {
 		return view{}, err
@@ -75,7 +76,7 @@ func viewNS(o nsOptions, args []string) (view, error) {
 			survey.Beside(to)
 		default:
 			last, _ := journal.Last() // without one nothing is marked
-			survey.Matrix(to, last)
+			survey.Matrix(to, names, last)
 		}
 	}
 	return view{text, survey.Document()}, nil

@@ -67,6 +67,7 @@ func newRoot() *cobra.Command {
 		newMounts(),
 		newCgroup(),
 		newLayers(),
+		newReference(),
 		newClean(),
 		newTrace(),
 	)

@@ -246,7 +246,8 @@ func TestLeftProcessIsEnded(t *testing.T) {
 		pid, err = journal.Last()
 		return err == nil
 	}, 30*time.Second, 10*time.Millisecond)
-	marks, err := filepath.Glob(filepath.Join(os.Getenv("XDG_STATE_HOME"), "lab", "journal", "*.json"))
+	dir := filepath.Join(os.Getenv("XDG_STATE_HOME"), "lab", "journal")
+	marks, err := filepath.Glob(filepath.Join(dir, "*.json"))
 	require.NoError(t, err)
 	require.Len(t, marks, 1)
 	id := strings.TrimSuffix(filepath.Base(marks[0]), ".json")
@@ -325,7 +326,8 @@ func TestStepWithoutJournal(t *testing.T) {
 	in := clean(t)
 	require.Len(t, in.Actions, 1)
 	assert.Equal(t, journal.Kept, in.Actions[0].Result)
-	assert.Equal(t, fmt.Sprintf("lab0-2 is on it, of process %d", step.Process.Pid), in.Actions[0].Why)
+	why := fmt.Sprintf("lab0-2 is on it, of process %d", step.Process.Pid)
+	assert.Equal(t, why, in.Actions[0].Why)
 
 	require.NoError(t, step.Process.Kill())
 	require.Error(t, step.Wait())

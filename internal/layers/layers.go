@@ -103,7 +103,11 @@ func OfDirectory(dir string) (*Stack, error) {
 	if err != nil {
 		return nil, err
 	}
-	mounts, err := inspect.Mounts(os.Getpid())
+	self, err := inspect.Self()
+	if err != nil {
+		return nil, err
+	}
+	mounts, err := inspect.Mounts(self)
 	if err != nil {
 		return nil, err
 	}
@@ -122,7 +126,7 @@ func OfDirectory(dir string) (*Stack, error) {
 		}
 		return nil, fmt.Errorf("%w: it is on a file system of type %s", ErrNoOverlay, kind)
 	}
-	return ofMount(os.Getpid(), on, mounts), nil
+	return ofMount(self, on, mounts), nil
 }
 
 // OfDirectories explains what an overlay of these directories would show, the
