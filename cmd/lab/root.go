@@ -50,6 +50,7 @@ func newRoot() *cobra.Command {
 		newShow(),
 		newHint(),
 		newProgress(),
+		newWatch(),
 		newRun(),
 		newTour(),
 		newDiff(),
