@@ -47,6 +47,9 @@ func newRoot() *cobra.Command {
 	root.SetCompletionCommandGroupID(groupKeep)
 	root.AddCommand(
 		newList(),
+		newStart(),
+		newSolution(),
+		newReset(),
 		newShow(),
 		newHint(),
 		newProgress(),
@@ -56,6 +59,7 @@ func newRoot() *cobra.Command {
 		newDiff(),
 		newRootfs(),
 		newDoctor(),
+		newOOM(),
 		newVersion(),
 		newCheck(),
 		newDev(),
@@ -63,6 +67,8 @@ func newRoot() *cobra.Command {
 		newInspect(),
 		newMounts(),
 		newCgroup(),
+		newLayers(),
+		newReference(),
 		newClean(),
 		newTrace(),
 	)

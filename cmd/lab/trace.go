@@ -36,7 +36,14 @@ func newTrace() *cobra.Command {
 		GroupID: groupLook,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				return hinted{fmt.Errorf("%w: which command?", errUsage), "lab trace -- unshare --uts true"}
+				return hinted{
+					fmt.Errorf("%w: which command?", errUsage), "lab trace -- unshare --uts true",
+				}
+			}
+			if given.raw && given.json {
+				return hinted{
+					fmt.Errorf("%w: --raw or --json, not both", errUsage), cmd.UseLine(),
+				}
 			}
 			return runTrace(cmd.ErrOrStderr(), given, args)
 		},
@@ -47,7 +54,6 @@ func newTrace() *cobra.Command {
 	flags.BoolVar(&given.raw, "raw", false, "print lines as strace -f does, without words")
 	flags.BoolVar(&given.json, "json", false, "print an object of JSON a line")
 	flags.StringVarP(&given.output, "output", "o", "", "print to a `file` instead of stderr")
-	cmd.MarkFlagsMutuallyExclusive("raw", "json")
 	return cmd
 }
 
@@ -101,7 +107,9 @@ func traceFailed(err error) error {
 	case errors.Is(err, trace.ErrNotExecutable):
 		return withStatus{hinted{err, "a program or a script with #! and chmod +x"}, 126}
 	case errors.Is(err, trace.ErrTracedAlready):
-		return hinted{err, "leave out the strace or the debugger around lab: a process has one tracer"}
+		return hinted{
+			err, "leave out the strace or the debugger around lab: a process has one tracer",
+		}
 	case errors.Is(err, trace.ErrForbidden):
 		return hinted{err, "sudo sysctl -w kernel.yama.ptrace_scope=1; " +
 			"in a container of docker or podman: --cap-add SYS_PTRACE"}

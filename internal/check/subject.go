@@ -28,6 +28,8 @@ type Subject struct {
 	Root    string   // a built-in root file system
 	Agent   string   // where in Root our agent is; bin/probe if empty
 	Flags   []string // put before each run's own flags, such as -user
+	// Before is a command that is to execute the program, such as systemd-run --scope.
+	Before []string
 	// Credential is who runs the program; nil is the caller.
 	Credential *syscall.Credential
 	Rand       *rand.Rand // for names that no program can know beforehand
@@ -101,8 +103,8 @@ func (s *Subject) Run(
 // command makes the command line, in a session of its own: no terminal's
 // signals reach it, and its process group can be ended whole.
 func (s *Subject) command(ctx context.Context, flags, command []string) *exec.Cmd {
-	args := slices.Concat([]string{"run"}, s.Flags, flags, command)
-	cmd := exec.CommandContext(ctx, s.Program, args...)
+	args := slices.Concat(s.Before, []string{s.Program, "run"}, s.Flags, flags, command)
+	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Setsid: true, Pdeathsig: unix.SIGKILL, Credential: s.Credential,
 	}

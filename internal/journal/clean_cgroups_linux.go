@@ -62,17 +62,18 @@ func CgroupName(pid int) (string, error) {
 	return fmt.Sprintf("lab-%d-%d", pid, namespace), err
 }
 
-// cgroupOwner reads the pid from the name of a cgroup of ours. What lies
-// below a cgroup of ours needs no such name.
+// cgroupOwner reads the pid from the name of a cgroup of ours. The last two are
+// those of lab oom --attach, and of lab itself where it has to make room.
 //
 //	lab-4711-4026531836
 //	lab-4711-4026531836-old
+//	lab-4711-4026531836-leaf
 func cgroupOwner(name string, namespace uint64) (pid int, ours bool) {
 	words := strings.SplitN(name, "-", 4)
 	if len(words) < 3 || words[0] != "lab" || words[2] != strconv.FormatUint(namespace, 10) {
 		return 0, false
 	}
-	if len(words) == 4 && words[3] != "old" {
+	if len(words) == 4 && words[3] != "old" && words[3] != "leaf" {
 		return 0, false
 	}
 	pid, err := strconv.Atoi(words[1])

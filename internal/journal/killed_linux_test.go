@@ -230,3 +230,111 @@ func hold(t *testing.T, before int) (end func() error, pid int) {
 		return cmd.Wait()
 	}, pid
 }
+
+// A process that carries the mark of its run is ended. Here it is one that no
+// death signal reaches.
+func TestLeftProcessIsEnded(t *testing.T) {
+	need.Sandbox(t)
+	state(t)
+	cmd := lab(t, "run", "03", "cat")
+	stdin, err := cmd.StdinPipe()
+	require.NoError(t, err)
+	defer stdin.Close()
+	require.NoError(t, cmd.Start())
+	var pid int
+	require.Eventually(t, func() bool {
+		pid, err = journal.Last()
+		return err == nil
+	}, 30*time.Second, 10*time.Millisecond)
+	dir := filepath.Join(os.Getenv("XDG_STATE_HOME"), "lab", "journal")
+	marks, err := filepath.Glob(filepath.Join(dir, "*.json"))
+	require.NoError(t, err)
+	require.Len(t, marks, 1)
+	id := strings.TrimSuffix(filepath.Base(marks[0]), ".json")
+
+	// The run's file is kept; in it, another process becomes the container.
+	text, err := os.ReadFile(marks[0])
+	require.NoError(t, err)
+	other := exec.CommandContext(t.Context(), "sleep", "1000")
+	other.Env = []string{"PATH=" + os.Getenv("PATH"), "MARK=" + id}
+	require.NoError(t, other.Start())
+	require.NoError(t, cmd.Process.Kill())
+	require.Error(t, cmd.Wait())
+	var run map[string]any
+	require.NoError(t, json.Unmarshal(text, &run))
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", other.Process.Pid))
+	require.NoError(t, err)
+	run["processes"] = []map[string]any{{
+		"role": "container", "pid": other.Process.Pid, "start": strings.Fields(string(stat))[21],
+	}}
+	text, err = json.Marshal(run)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(marks[0], text, 0o600))
+
+	done := clean(t)
+	assert.Contains(t, done.Actions, journal.Action{
+		Kind: journal.Processes, Result: journal.Ended,
+		What: fmt.Sprintf("process %d (container)", other.Process.Pid),
+	})
+	require.Error(t, other.Wait(), "killed")
+	assert.NoDirExists(t, fmt.Sprintf("/proc/%d", pid), "the container died with its step")
+}
+
+// A bridge of the same name that is another's stays, and so do rules that are
+// named like the lab's while it is there.
+func TestForeignBridgeStays(t *testing.T) {
+	need.Sandbox(t)
+	state(t)
+	nft := need.Tool(t, "nft", "nftables")
+	require.NoError(t, netlink.LinkAdd(bridge("lab0")))
+	defer func() { assert.NoError(t, netlink.LinkDel(bridge("lab0"))) }()
+	for _, rule := range []string{
+		"add table ip filter", "add chain ip filter forward",
+		`add rule ip filter forward iifname lab0 counter accept comment "lab0"`,
+	} {
+		out, err := exec.CommandContext(t.Context(), nft, rule).CombinedOutput()
+		require.NoError(t, err, string(out))
+	}
+	defer func() { assert.NoError(t, tool("nft", "nftables", "flush ruleset")(t)) }()
+	before := take(t, ours(false))
+	killAfter(t, 20*time.Millisecond, "run", "04", "true")
+	done := clean(t)
+	assert.Contains(t, done.Actions, journal.Action{
+		Kind: journal.Links, What: "bridge link lab0", Result: journal.Kept,
+		Why: "its address is not the lab's, 02:6c:61:62:00:00",
+	})
+	assert.Empty(t, settle(t, before, 5*time.Second))
+}
+
+// A step that runs by itself keeps its bridge; killed, it is cleaned up after
+// by its marks alone.
+func TestStepWithoutJournal(t *testing.T) {
+	need.Sandbox(t)
+	state(t)
+	before := take(t, ours(false))
+	paths, err := programs()
+	require.NoError(t, err)
+	step := exec.CommandContext(t.Context(), paths["04-net"], "run", "cat")
+	stdin, err := step.StdinPipe()
+	require.NoError(t, err)
+	defer stdin.Close()
+	require.NoError(t, step.Start())
+	require.Eventually(t, func() bool {
+		_, err := netlink.LinkByName("lab0-2")
+		return err == nil
+	}, 30*time.Second, 10*time.Millisecond)
+	in := clean(t)
+	require.Len(t, in.Actions, 1)
+	assert.Equal(t, journal.Kept, in.Actions[0].Result)
+	why := fmt.Sprintf("lab0-2 is on it, of process %d", step.Process.Pid)
+	assert.Equal(t, why, in.Actions[0].Why)
+
+	require.NoError(t, step.Process.Kill())
+	require.Error(t, step.Wait())
+	planned := clean(t, "--dry-run")
+	assert.NotEmpty(t, planned.Actions)
+	_, err = netlink.LinkByName("lab0")
+	require.NoError(t, err, "a dry run")
+	clean(t)
+	assert.Empty(t, settle(t, before, 5*time.Second))
+}

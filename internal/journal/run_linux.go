@@ -69,6 +69,7 @@ const (
 	RoleLab       = "lab"       // the command of lab itself
 	RoleStep      = "step"      // the step's program
 	RoleContainer = "container" // the container's first process
+	RoleAllocator = "allocator" // of lab oom
 )
 
 // Process is a process that can be told from every other of this boot.

@@ -14,7 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
+	"path/filepath"
 	"slices"
 
 	"golang.org/x/sys/unix"
@@ -100,7 +100,11 @@ func All() (*Survey, error) {
 
 // begin reads the caller and which kinds of namespaces this kernel has.
 func begin() (*Survey, error) {
-	you, err := read(os.Getpid())
+	self, err := inspect.Self()
+	if err != nil {
+		return nil, err
+	}
+	you, err := read(self)
 	if err != nil {
 		return nil, err
 	}
@@ -140,6 +144,21 @@ func read(pid int) (Process, error) {
 	status, err := inspect.ReadStatus(pid)
 	p.Levels = status.NSpid
 	return p, err
+}
+
+// Called returns what a process is called. One that executed /proc/self/exe, as the
+// steps do for their second process, goes by the name of that link: the name it was
+// given says more.
+func (p Process) Called() string {
+	const link = "exe"
+	if p.Name != link {
+		return p.Name
+	}
+	args, err := inspect.Cmdline(p.PID)
+	if err != nil || len(args) == 0 || args[0] == "" {
+		return p.Name
+	}
+	return filepath.Base(args[0])
 }
 
 // readChildren reads where its children will be. Before the first child of a

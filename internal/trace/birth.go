@@ -20,7 +20,7 @@ func (t *tracer) cloned(parent *task) error {
 	if child == nil {
 		child = t.adopt(tid)
 	}
-	if c := parent.call; c != nil && !c.shown && (c.watched || t.all) {
+	if c := parent.call; c != nil && !c.shown {
 		c.finished, c.child = true, child.proc
 		c.pid = child.proc.seenBy(parent.proc)
 		c.result = int64(c.pid)
@@ -69,7 +69,7 @@ func (t *tracer) executed(tk *task) error {
 		return err
 	}
 	if old := t.tasks[former]; old != nil && former != tk.tid {
-		tk.call = old.call
+		tk.call, tk.passing = old.call, old.passing
 		delete(t.tasks, former)
 	}
 	t.became = t.became || t.begun
@@ -88,7 +88,7 @@ func (t *tracer) ended(tid int, status unix.WaitStatus) error {
 		return nil
 	}
 	delete(t.tasks, tid)
-	if c := tk.call; c != nil && !c.shown && (c.watched || t.all) {
+	if c := tk.call; c != nil && !c.shown {
 		t.tell(tk, c) // it was killed in the middle, or this was exit(2)
 	}
 	if tid == tk.proc.pid {

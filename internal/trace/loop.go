@@ -5,6 +5,7 @@ package trace
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -94,11 +95,8 @@ func (t *tracer) handle(tid int, status unix.WaitStatus) error {
 
 // isStop reports whether a signal stops a process.
 func isStop(signal unix.Signal) bool {
-	switch signal {
-	case unix.SIGSTOP, unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU:
-		return true
-	}
-	return false
+	return slices.Contains(
+		[]unix.Signal{unix.SIGSTOP, unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU}, signal)
 }
 
 // pass hands a signal on that stopped the thread on its way.
@@ -111,6 +109,11 @@ func (t *tracer) pass(tk *task, signal unix.Signal) error {
 
 // atCall deals with a stop at the entry or the exit of a call.
 func (t *tracer) atCall(tk *task) error {
+	if tk.passing {
+		// The exit of a call that nobody wants to hear of: there is nothing to ask.
+		tk.passing = false
+		return toNextStop(tk.tid, 0)
+	}
 	info, err := callInfo(tk.tid)
 	if errors.Is(err, unix.EIO) {
 		return fmt.Errorf("ask for the system call: %w: Linux 5.3 can, this kernel cannot", err)
@@ -136,13 +139,14 @@ func (t *tracer) enter(tk *task, info syscallInfo) {
 			return
 		}
 	}
-	tk.call = c
 	t.count.Calls++
 	c.watched = t.watch(tk, c)
-	if c.watched || t.all {
-		t.use(tk)
-		t.decoder.decode(c)
+	if tk.passing = !c.watched && !t.all; tk.passing {
+		return
 	}
+	tk.call = c
+	t.use(tk)
+	t.decoder.decode(c)
 }
 
 // use makes the decoder read in this thread's memory.
@@ -163,11 +167,9 @@ func (t *tracer) leave(tk *task, info syscallInfo) {
 	if !t.became && c.Name == "execve" {
 		t.failure = c.errno
 	}
-	if c.watched || t.all {
-		t.use(tk)
-		t.decoder.decodeResults(c)
-		t.tell(tk, c)
-	}
+	t.use(tk)
+	t.decoder.decodeResults(c)
+	t.tell(tk, c)
 }
 
 // tell shows a call, once.

@@ -24,7 +24,9 @@ type process struct {
 type task struct {
 	tid  int
 	proc *process
-	call *Call // between its entry and its exit, else nil
+	call *Call // that is told, between its entry and its exit; else nil
+	// passing is set between the two of a call that is not told.
+	passing bool
 }
 
 // newProcess looks at a process that is stopped and so cannot vanish.

@@ -93,7 +93,8 @@ func forbidden(pid int, err error) error {
 		return fmt.Errorf("seize process %d: %w", pid, err)
 	}
 	if tracer := statusField(pid, "TracerPid"); tracer != "" && tracer != "0" {
-		return fmt.Errorf("seize process %d: it %w (pid %s): %w", pid, ErrTracedAlready, tracer, err)
+		return fmt.Errorf("seize process %d: it %w (pid %s): %w",
+			pid, ErrTracedAlready, tracer, err)
 	}
 	why := "a seccomp filter or a security module forbids ptrace(2)"
 	text, readErr := os.ReadFile("/proc/sys/kernel/yama/ptrace_scope")

@@ -90,11 +90,14 @@ func byStrace(t *testing.T, command ...string) story {
 	return parseStrace(t, read(t, out))
 }
 
+// searchPath is short: each of its directories may be an execve(2) that fails.
+const searchPath = "PATH=/usr/sbin:/sbin:/usr/bin:/bin"
+
 // run runs a tool; how the traced command ends is compared, too.
 func run(t *testing.T, argv []string) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), argv[0], argv[1:]...)
-	cmd.Env = append(os.Environ(), "PATH=/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin")
+	cmd.Env = append(os.Environ(), searchPath)
 	out, err := cmd.CombinedOutput()
 	t.Logf("%s: %v\n%s", filepath.Base(argv[0]), err, out)
 }
@@ -120,6 +123,9 @@ func newStory() story { return story{parent: map[int]int{}, nth: map[int]int{}} 
 
 // add adds an event and, if it made a process, who that is.
 func (s *story) add(e event) {
+	if chance.MatchString(e.text) {
+		return
+	}
 	s.events = append(s.events, e)
 	if e.child == 0 {
 		return
@@ -141,6 +147,7 @@ func (s *story) add(e event) {
 var (
 	straceLine = regexp.MustCompile(`^(\d+) +(.*)$`)
 	resumed    = regexp.MustCompile(`^<\.\.\. \w+ resumed>(.*)$`)
+	replaced   = regexp.MustCompile(`^\+\+\+ superseded by execve in pid (\d+)`)
 	born       = regexp.MustCompile(`^(?:clone3?|v?fork)\(.* = (\d+)(?:<[^>]*>)?` +
 		`(?: /\* (\d+) in strace's PID NS \*/)?$`)
 )
@@ -155,6 +162,12 @@ func parseStrace(t *testing.T, text string) story {
 		require.NotNil(t, match, line)
 		tid, _ := strconv.Atoi(match[1])
 		body := match[2]
+		if by := replaced.FindStringSubmatch(body); by != nil {
+			// The first thread goes on with what another one began.
+			other, _ := strconv.Atoi(by[1])
+			begun[tid] = begun[other]
+			continue
+		}
 		if rest := resumed.FindStringSubmatch(body); rest != nil {
 			body = begun[tid] + rest[1]
 			delete(begun, tid)
@@ -169,19 +182,16 @@ func parseStrace(t *testing.T, text string) story {
 		e := event{pid: tid, text: body}
 		if p, ok := leader[tid]; ok {
 			e.pid = p
-			if strings.HasPrefix(body, "+++") {
-				continue // a thread's end
-			}
+		}
+		if e.pid != tid && strings.HasPrefix(body, "+++") {
+			continue // a thread's end
 		}
 		if child := born.FindStringSubmatch(body); child != nil {
-			number := pick(child[2] != "", child[2], child[1])
-			e.child, _ = strconv.Atoi(number)
-			if strings.Contains(body, "CLONE_THREAD") {
-				leader[e.child] = e.pid
-				continue
-			}
+			e.child, _ = strconv.Atoi(pick(child[2] != "", child[2], child[1]))
 		}
-		if !unwatched(body) {
+		if strings.Contains(body, "CLONE_THREAD") {
+			leader[e.child] = e.pid
+		} else if !unwatched(body) {
 			s.add(e)
 		}
 	}
@@ -191,9 +201,10 @@ func parseStrace(t *testing.T, text string) story {
 // quiet are the calls that strace tells and lab trace does not: options of prctl(2)
 // that take nothing away, other files and other directories.
 var (
-	prctls   = regexp.MustCompile(`^prctl\((\w+)`)
-	writes   = regexp.MustCompile(`^p?write(?:v2?|64)?\(\d+<([^>]*)>`)
-	made     = regexp.MustCompile(`^(?:mkdir|rmdir|mkdirat|unlinkat)\((?:(?:\d+|AT_FDCWD)<([^>]*)>, )?"([^"]*)"`)
+	prctls = regexp.MustCompile(`^prctl\((\w+)`)
+	writes = regexp.MustCompile(`^p?write(?:v2?|64)?\(\d+<([^>]*)>`)
+	made   = regexp.MustCompile(`^(?:mkdir|rmdir|mkdirat|unlinkat)\(` +
+		`(?:(?:\d+|AT_FDCWD)<([^>]*)>, )?"([^"]*)"`)
 	ofCgroup = regexp.MustCompile(`^/sys/fs/cgroup/.`)
 )
 
@@ -208,8 +219,8 @@ func unwatched(text string) bool {
 		return !slices.Contains(confine, m[1])
 	}
 	if m := writes.FindStringSubmatch(text); m != nil {
-		return !ofCgroup.MatchString(m[1]) &&
-			!(strings.HasPrefix(m[1], "/proc/") && settings.MatchString(m[1]))
+		setting := strings.HasPrefix(m[1], "/proc/") && settings.MatchString(m[1])
+		return !setting && !ofCgroup.MatchString(m[1])
 	}
 	if m := made.FindStringSubmatch(text); m != nil {
 		path := pick(filepath.IsAbs(m[2]), m[2], m[1]+"/"+m[2])
@@ -238,21 +249,27 @@ func (s story) name(pid int) string {
 	return s.name(parent) + "." + strconv.Itoa(s.nth[pid])
 }
 
+// chance are calls that are made again: after a signal, or while a cgroup's last
+// process is still dying. How often is a matter of time.
+var chance = regexp.MustCompile(`= \? ERESTART|^(rmdir|unlinkat)\(.*EBUSY`)
+
 // What differs from run to run, and what the two print in other ways.
 var (
-	comment  = regexp.MustCompile(` /\* (\d+ in \w+'s PID NS|MS_\?\?\?) \*/`)
-	places   = regexp.MustCompile(`\b\d+<[^>]*>`)
-	cwd      = regexp.MustCompile(`AT_FDCWD<[^>]*>`)
-	opened   = regexp.MustCompile(`^((?:open_tree|fsopen|fsmount|fspick)\(.*) = \d+$`)
-	kept     = regexp.MustCompile(`^(p?write\w*|setns)\((\d+)<([^>]*)>`)
-	address  = regexp.MustCompile(`0x[0-9a-f]{5,}`)
-	tids     = regexp.MustCompile(`, (?:parent_tid|child_tidptr|tls|child_tid|pidfd)=(?:\[[^\]]*\]|\w+)`)
+	comment = regexp.MustCompile(` /\* (\d+ in \w+'s PID NS|MS_\?\?\?) \*/`)
+	places  = regexp.MustCompile(`\b\d+<[^>]*>`)
+	cwd     = regexp.MustCompile(`AT_FDCWD<[^>]*>`)
+	opened  = regexp.MustCompile(`^((?:open_tree|fsopen|fsmount|fspick)\(.*) = \d+$`)
+	kept    = regexp.MustCompile(`^(p?write\w*|setns)\((\d+)<([^>]*)>`)
+	address = regexp.MustCompile(`0x[0-9a-f]{5,}`)
+	tids    = regexp.MustCompile(`, (?:parent_tid|child_tidptr|tls|child_tid|pidfd)=` +
+		`(?:\[[^\]]*\]|\w+)`)
 	filled   = regexp.MustCompile(` => \{[^}]*\}`)
 	count    = regexp.MustCompile(`, \d+\)( +)= \d+$`)
 	pids     = regexp.MustCompile(`/proc/\d+/|"\d+(\\n)?"|pid=\d+`)
 	flagsSet = regexp.MustCompile(`[\w<]+(\|[\w<]+)+`)
 	spaces   = regexp.MustCompile(` +=`)
-	random   = regexp.MustCompile(`\.[A-Za-z0-9]{6}"|lab-?[a-z]*-?\d+[-a-z0-9]*|/tmp/[A-Za-z]+[0-9]+`)
+	random   = regexp.MustCompile(`\.[A-Za-z0-9]{6}"|lab-?[a-z]*-?\d+[-a-z0-9]*|` +
+		`/tmp/[A-Za-z]+[0-9]+`)
 )
 
 // normal makes a call comparable.

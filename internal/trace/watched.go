@@ -96,5 +96,5 @@ func fileSystem(path string) int64 {
 	if unix.Statfs(path, &stat) != nil {
 		return 0
 	}
-	return int64(stat.Type)
+	return stat.Type
 }

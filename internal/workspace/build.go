@@ -56,8 +56,7 @@ func (w *Workspace) compile(ctx context.Context, dir, output string) error {
 		return fmt.Errorf("build %s: %w", dir, err)
 	}
 	// With gcc on PATH a program that imports net would be linked dynamically
-	// Static, for a program that is linked dynamically fails with a bare ENOENT in
-	// a root without a loader.
+	// and fail with a bare ENOENT in a root without a loader.
 	cmd := exec.CommandContext(ctx, goTool, "build", "-mod=vendor", "-trimpath", "-buildvcs=false",
 		"-o", output, "./"+dir)
 	cmd.Dir = w.Dir
