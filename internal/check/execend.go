@@ -184,7 +184,7 @@ func (h *Held) signalLost(name string, want []string) *Failure {
 	}
 	if name == "" {
 		f.Expected = "the command runs"
-		f.Mistake, f.Diagnosis = "command-not-run", "The command has not said that it is ready."
+		f.Mistake, f.Diagnosis = "never-begins", "The command has not said that it is ready."
 		return f
 	}
 	over := func() bool {

@@ -74,8 +74,9 @@ func (h *Held) ranNothing(token string) *Failure {
 			"It has to get the program's own."
 		f.Look = "echo x | " + shellLine([]string{h.Args[0], "run", "cat"})
 	default:
-		f.Mistake = "command-not-run"
-		f.Diagnosis = "The program ended without an error, and the command was not run."
+		f.Mistake = "ended-at-once"
+		f.Diagnosis = "The container ended, without an error, before its command could do anything: " +
+			"whoever starts the command has to wait for it, PID 1 as well."
 	}
 	return f
 }
