@@ -168,6 +168,7 @@ func (s *Subject) speechless(
 	if h, err = s.start(s.command(ctx, flags, command), in); err != nil {
 		return nil, nil, errors.Join(err, full.Close())
 	}
+	h.flags = flags
 	err = Until(ctx, 5*time.Second, func() (bool, error) {
 		select {
 		case <-h.ended:
