@@ -169,7 +169,7 @@ func (s *Subject) speechless(
 		return nil, nil, errors.Join(err, full.Close())
 	}
 	h.flags = flags
-	err = Until(ctx, 5*time.Second, func() (bool, error) {
+	err = Until(ctx, patience(), func() (bool, error) {
 		select {
 		case <-h.ended:
 			return false, errors.New("this time the program said nothing")
