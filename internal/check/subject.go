@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"math/rand/v2"
 	"os"
@@ -143,6 +144,7 @@ func ShellWords(args []string) []string {
 type Held struct {
 	Command string // what was run, for a shell
 	Args    []string
+	flags   []string
 	token   string // in the agent's command line
 	Program int    // pid of the program itself
 	Init    int    // pid of the container's first process; the agent's if there is none
@@ -197,8 +199,9 @@ func (s *Subject) hold(
 	if err != nil {
 		return nil, err
 	}
-	h.token = token
+	h.token, h.flags = token, flags
 	if err := h.find(ctx, token); err != nil {
+		err = s.why(ctx, h, command, err)
 		h.kill()
 		return nil, err
 	}
@@ -207,12 +210,21 @@ func (s *Subject) hold(
 
 // Start starts the program with any command and does not wait for anything.
 func (s *Subject) Start(ctx context.Context, flags []string, command ...string) (*Held, error) {
-	cmd := s.command(ctx, flags, command)
+	errOut := &buffer{}
+	h, err := s.start(s.command(ctx, flags, command), errOut)
+	if err == nil {
+		h.errOut = errOut
+	}
+	return h, err
+}
+
+// start starts a command line with a standard error of its own.
+func (s *Subject) start(cmd *exec.Cmd, errOut io.Writer) (*Held, error) {
 	h := &Held{
 		Command: shellLine(cmd.Args), Args: cmd.Args, cmd: cmd, ended: make(chan struct{}),
 		out: &buffer{}, errOut: &buffer{},
 	}
-	cmd.Stdout, cmd.Stderr = h.out, h.errOut
+	cmd.Stdout, cmd.Stderr = h.out, errOut
 	// Not StdinPipe: that one ends with the program, and with it would end an
 	// agent that the program leaves behind, which nobody would see then.
 	input, stdin, err := os.Pipe()
