@@ -111,7 +111,8 @@ var forkBombStopped = limitedAfter(
 		current, err := g.text("pids.current")
 		return errors.Join(err, &Failure{
 			Command: h.Command, Expected: "max in " + g.dir + "/pids.events is above 0",
-			Kernel: fmt.Sprintf("max %d; pids.current %s", refused, current), Mistake: "forks-not-limited",
+			Kernel:  fmt.Sprintf("max %d; pids.current %s", refused, current),
+			Mistake: "forks-not-limited",
 			Diagnosis: "No fork was refused: the processes were made outside of the " +
 				"limited cgroup.",
 			Look: fmt.Sprintf("cat %s/pids.events", g.byHand(h)),

@@ -78,7 +78,7 @@ func leavesNoGroups(
 		}
 		return &Failure{
 			Command: h.Command, Expected: dir + " is gone when the program has ended",
-			Kernel:  fmt.Sprintf("the directory is there; in it: %s", members(dir)),
+			Kernel:  "the directory is there; in it: " + members(dir),
 			Mistake: mistake, Diagnosis: diagnosis,
 			Look: fmt.Sprintf("find %s -mindepth 1 -type d", found[controller].mount),
 		}

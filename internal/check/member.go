@@ -72,7 +72,7 @@ func notMember(h *Held, host, program group, f *Failure) error {
 		f.Diagnosis = "The container was put into its cgroup when the command ran already: " +
 			"a child is born into its parent's cgroup, so join first and start it then."
 	case len(deserted) > 0:
-		f.Kernel += fmt.Sprintf("; nobody is in %s", deserted[0])
+		f.Kernel += "; nobody is in " + deserted[0]
 		f.Mistake = "never-joined"
 		f.Diagnosis = "The cgroup is there and nobody is in it: a process has to be " +
 			"written to its cgroup.procs, or be cloned into it."

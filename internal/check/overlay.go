@@ -63,13 +63,15 @@ func rootIsOverlay(ctx context.Context, s *Subject) error {
 // layersShown looks for a file of each lower layer.
 func layersShown(m *image, h *Held) error {
 	for _, in := range []struct{ layer, name string }{
-		{m.path("top"), "/opt/app/gone"}, {m.path("middle"), "/opt/app/middle only"},
+		{m.path("top"), "/opt/app/gone"},
+		{m.path("middle"), "/opt/app/middle only"},
 		{m.root, "/bin/sh"},
 	} {
 		if _, err := os.Lstat(h.inside(in.name)); err != nil {
 			return &Failure{
-				Command: h.Command, Expected: fmt.Sprintf("%s of %s is seen inside", in.name, in.layer),
-				Kernel: err.Error(), Mistake: "lower-layers-left-out",
+				Command:  h.Command,
+				Expected: fmt.Sprintf("%s of %s is seen inside", in.name, in.layer),
+				Kernel:   err.Error(), Mistake: "lower-layers-left-out",
 				Diagnosis: "Not all layers of -lower are in the overlay's lowerdir=, " +
 					"where they stand one after the other with colons between them.",
 				Look: "ls " + h.insideByHand("/opt/app"),
@@ -149,19 +151,22 @@ func upperTakes(ctx context.Context, s *Subject) error {
 		}
 		text, err := os.ReadFile(filepath.Join(upper, "opt/app/both"))
 		if want := m.word + "more\n"; err != nil || string(text) != want {
-			return fail("not-copied-up", fmt.Sprintf("upper has a copy of opt/app/both that says %q", want),
+			return fail("not-copied-up",
+				fmt.Sprintf("upper has a copy of opt/app/both that says %q", want),
 				fmt.Sprintf("%q, %v", text, err),
 				"The first write copies the whole file up; here it went elsewhere.")
 		}
 		var st unix.Stat_t
 		err = unix.Lstat(filepath.Join(upper, "opt/app/gone"), &st)
 		if err != nil || st.Mode&unix.S_IFMT != unix.S_IFCHR || st.Rdev != 0 {
-			return fail("no-whiteout", "upper has a whiteout opt/app/gone, the character device 0:0",
+			return fail("no-whiteout",
+				"upper has a whiteout opt/app/gone, the character device 0:0",
 				fmt.Sprintf("mode %o, device %x, %v", st.Mode, st.Rdev, err),
 				"What was removed inside has to be hidden by upper.")
 		}
 		if got := opaque(filepath.Join(upper, "opt/app/old")); got != "y" {
-			return fail("not-opaque", "upper has an opaque directory opt/app/old: overlay.opaque is y",
+			return fail("not-opaque",
+				"upper has an opaque directory opt/app/old: overlay.opaque is y",
 				fmt.Sprintf("overlay.opaque is %q", got),
 				"A directory that was removed and made again must not show the old one's files.")
 		}

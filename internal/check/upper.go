@@ -67,7 +67,7 @@ func upperAlone(ctx context.Context, s *Subject) error {
 		return errors.Join(err, &Failure{
 			Command: second.Command, Expected: "it is refused while another container has " +
 				m.path("upper"),
-			Kernel:  fmt.Sprintf("process %d runs: two overlays write to one directory", second.PID),
+			Kernel:  fmt.Sprintf("process %d runs: two overlays have one upper layer", second.PID),
 			Mistake: "upper-shared",
 			Diagnosis: "What two overlays do to one upper layer is not defined, and the kernel " +
 				"warns in its log at most: lock the directory, see flock(2).",
@@ -92,7 +92,8 @@ func overlayHidden(h *Held) error {
 			continue
 		}
 		return &Failure{
-			Command: h.Command, Expected: "the host's mount table has no overlay of the container's",
+			Command:  h.Command,
+			Expected: "the host's mount table has no overlay of the container's",
 			Kernel: fmt.Sprintf("/proc/self/mountinfo of the host has %d:%d overlay on %s",
 				m.Major, m.Minor, m.Mountpoint),
 			Mistake: "overlay-on-the-host",

@@ -225,7 +225,7 @@ func ownsNamespaces(h *Held) error {
 			Mistake: "namespace-not-owned",
 			Diagnosis: "It was made before the user namespace, or not at all, " +
 				"so root inside has no right over it.",
-			Look: fmt.Sprintf("lsns -o NS,TYPE,PID,ONS -p %s", h.pid()),
+			Look: "lsns -o NS,TYPE,PID,ONS -p " + h.pid(),
 		}
 	}
 	return nil
@@ -281,7 +281,7 @@ func diesWithProgram(ctx context.Context, s *Subject) error {
 		Kernel: fmt.Sprintf("process %d still runs", h.PID), Mistake: "outlives-program",
 		Diagnosis: "The kernel forgets PR_SET_PDEATHSIG when a process gains capabilities: " +
 			"it has to be asked for again after the second execve(2).",
-		Look: fmt.Sprintf("ps -p %s", h.pid()),
+		Look: "ps -p " + h.pid(),
 	}
 }
 

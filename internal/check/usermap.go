@@ -67,7 +67,8 @@ func accountsNotMapped(h *Held) error {
 				continue
 			}
 			return &Failure{
-				Command: h.Command, Expected: "no account of this host has an id of the container's",
+				Command:  h.Command,
+				Expected: "no account of this host has an id of the container's",
 				Kernel: fmt.Sprintf("/proc/%d/uid_map: %v, and %d is %s in /etc/passwd",
 					h.PID, maps, id, name),
 				Mistake: "accounts-mapped",

@@ -63,13 +63,14 @@ func (s *Subject) whyNoUser(ctx context.Context, err error) error {
 // explain names the mistake that shows in a glimpse of the child.
 func (f *Failure) explain(g glimpse) {
 	said := strings.ToLower(f.Kernel)
+	refused := strings.Contains(said, "_map") && strings.Contains(said, "not permitted")
 	switch {
 	case !g.apart:
 		f.Kernel += "; its child is in the host's user namespace"
 		f.Mistake = "no-clone-newuser"
 		f.Diagnosis = "The child was cloned without CLONE_NEWUSER, " +
 			"and ids cannot be mapped in the host's own user namespace."
-	case len(g.maps) == 0 && strings.Contains(said, "_map") && strings.Contains(said, "not permitted"):
+	case len(g.maps) == 0 && refused:
 		f.Kernel += "; the child's uid_map is empty"
 		f.Mistake = "map-written-by-child"
 		f.Diagnosis = "The child may not write its own map: " +
@@ -92,8 +93,8 @@ func (f *Failure) explain(g glimpse) {
 		f.Kernel += fmt.Sprintf("; the child's %s namespace belongs to another user namespace",
 			g.notOwned)
 		f.Mistake = "namespace-not-owned"
-		f.Diagnosis = fmt.Sprintf("Root of a user namespace has rights over namespaces that were "+
-			"made in it or with it: its %s namespace was made before, or is the host's.", g.notOwned)
+		f.Diagnosis = "Root of a user namespace has rights over the namespaces that were made in " +
+			"it or with it: this one was made before, or is the host's."
 	}
 }
 
