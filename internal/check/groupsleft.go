@@ -98,11 +98,3 @@ func members(dir string) string {
 	}
 	return "the processes " + text
 }
-
-// called names the mistake of a failure that has no name yet.
-func called(mistake string, err error) error {
-	if f, ok := errors.AsType[*Failure](err); ok && f.Mistake == "" {
-		f.Mistake = mistake
-	}
-	return err
-}

@@ -152,6 +152,9 @@ func memberAtOnce(ctx context.Context, s *Subject) error {
 	})
 	found, errFound := groupsOf(h.PID)
 	if err := errors.Join(judged, errFound); err == nil {
+		judged = ownCgroups(h, found)
+	}
+	if judged == nil && errFound == nil {
 		judged = atRoot(found, first, later)
 	}
 	_, err = h.Stop(ctx)

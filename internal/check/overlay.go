@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -16,16 +15,20 @@ import (
 
 // overlayChecks are those of 06-unionfs.
 func overlayChecks() []Check {
+	stacked := rootIsOverlay
 	return []Check{
-		{"its root is an overlay in which the upper layer hides the lower", rootIsOverlay},
-		{"no lower layer is changed", lowerStays},
-		{"upper takes copies, whiteouts and opaque directories", upperTakes},
-		{"hosts, hostname and resolv.conf are in a layer of their own", initLayer},
-		{"two containers share the lower layers at once", lowerShared},
-		{"an upper layer in use is no second container's", upperAlone},
-		{"without -upper the root is read-only", readOnlyRoot},
-		{"a hundred layers make a root", hundredLayers},
-		{"the host sees no mount, and only upper is left", nothingBesideUpper},
+		{"its root is an overlay in which the upper layer hides the lower", stacked},
+		{"no lower layer is changed", follows(lowerStays, stacked)},
+		{"upper takes copies, whiteouts and opaque directories", follows(upperTakes, stacked)},
+		{
+			"hosts, hostname and resolv.conf are in a layer of their own",
+			follows(initLayer, stacked),
+		},
+		{"two containers share the lower layers at once", follows(lowerShared, stacked)},
+		{"an upper layer in use is no second container's", follows(upperAlone, stacked)},
+		{"without -upper the root is read-only", follows(readOnlyRoot, stacked)},
+		{"a hundred layers make a root", follows(hundredLayers, stacked)},
+		{"the host sees no mount, and only upper is left", follows(nothingBesideUpper, stacked)},
 	}
 }
 
@@ -253,74 +256,6 @@ func readOnlyRoot(ctx context.Context, s *Subject) error {
 			Diagnosis: "Without an upper layer there is no place for changes: " +
 				"the root has to refuse them.",
 			Look: fmt.Sprintf("grep ' / / ' /proc/%s/mountinfo", h.pid()),
-		}
-	})
-}
-
-// hundredLayers stacks layers whose names together exceed a page of options.
-func hundredLayers(ctx context.Context, s *Subject) error {
-	return withImage(s, func(m *image) error {
-		var lower, names []string
-		for i := range 100 {
-			name := s.Word(fmt.Sprintf("layer-%02d-with-a-name-of-some-length", i))
-			if err := os.MkdirAll(m.path(name+"/"+name), 0o755); err != nil {
-				return err
-			}
-			lower, names = append(lower, m.path(name)), append(names, name)
-		}
-		flags := []string{
-			"-lower", strings.Join(append(lower, m.root), ":"),
-			"-upper", m.path("upper"),
-		}
-		const diagnosis = "Layers were left out: all options of a mount have to fit " +
-			"into one page. Give the layers short names, such as relative ones."
-		h, err := s.Hold(ctx, true, flags...)
-		if f, ok := errors.AsType[*Failure](err); ok && f.Mistake == "gave-up" {
-			f.Mistake, f.Diagnosis = "options-exceed-a-page", diagnosis
-		}
-		if err != nil {
-			return err
-		}
-		var judged error
-		for _, name := range names {
-			if _, err := os.Stat(h.inside("/" + name)); err != nil && judged == nil {
-				judged = &Failure{
-					Command: h.Command, Expected: "the root shows the files of all layers",
-					Kernel: err.Error(), Mistake: "options-exceed-a-page", Diagnosis: diagnosis,
-				}
-			}
-		}
-		_, err = h.Stop(ctx)
-		return errors.Join(judged, err)
-	})
-}
-
-// nothingBesideUpper looks at the host while a container runs and after.
-func nothingBesideUpper(ctx context.Context, s *Subject) error {
-	return withImage(s, func(m *image) error {
-		before, err := names(m.dir)
-		if err != nil {
-			return err
-		}
-		err = hostTableStays(ctx, s, m.flags("upper"), func(s *Subject, h *Held) error {
-			return errors.Join(overlayHidden(h), oldRootGone(s, h))
-		})
-		after, errAfter := names(m.dir)
-		if err := errors.Join(err, errAfter); err != nil {
-			return err
-		}
-		if slices.Equal(before, after) {
-			return nil
-		}
-		return &Failure{
-			Command: shellLine(slices.Concat(
-				[]string{s.Program, "run"}, m.flags("upper"), []string{"true"})),
-			Expected: "beside upper is what was there before: " + strings.Join(before, " "),
-			Kernel:   strings.Join(after, " "),
-			Mistake:  "work-left",
-			Diagnosis: "The overlay's working directory is of no use after the container: " +
-				"it has to be removed when the mount is gone.",
-			Look: "ls -la " + m.dir,
 		}
 	})
 }

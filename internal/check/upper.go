@@ -105,68 +105,70 @@ func overlayHidden(h *Held) error {
 	return nil
 }
 
-// whyNoOverlay names the mistake of a program that gave up, if the kernel's log
-// does. A line counts that comes each time: others write to the log as well.
-func (s *Subject) whyNoOverlay(ctx context.Context, flags []string, err error) error {
-	f, ok := errors.AsType[*Failure](err)
-	if !ok || f.Mistake != "gave-up" {
-		return err
-	}
-	var often []string
-	for round := range 2 {
-		lines, err := kernelLog(func() error {
-			_, err := s.Run(ctx, "", flags, s.Probe(true), "exit", "0")
-			return err
-		})
+// hundredLayers stacks layers whose names together exceed a page of options.
+func hundredLayers(ctx context.Context, s *Subject) error {
+	return withImage(s, func(m *image) error {
+		var lower, names []string
+		for i := range 100 {
+			name := s.Word(fmt.Sprintf("layer-%02d-with-a-name-of-some-length", i))
+			if err := os.MkdirAll(m.path(name+"/"+name), 0o755); err != nil {
+				return err
+			}
+			lower, names = append(lower, m.path(name)), append(names, name)
+		}
+		flags := []string{
+			"-lower", strings.Join(append(lower, m.root), ":"),
+			"-upper", m.path("upper"),
+		}
+		const diagnosis = "Layers were left out: all options of a mount have to fit " +
+			"into one page. Give the layers short names, such as relative ones."
+		h, err := s.Hold(ctx, true, flags...)
+		if f, ok := errors.AsType[*Failure](err); ok && f.Mistake == "gave-up" {
+			f.Mistake, f.Diagnosis = "options-exceed-a-page", diagnosis
+		}
 		if err != nil {
 			return err
 		}
-		if round == 0 {
-			often = lines
-		}
-		often = slices.DeleteFunc(often, func(l string) bool { return !slices.Contains(lines, l) })
-	}
-	for _, line := range often {
-		for _, known := range overlayComplaints() {
-			if strings.Contains(line, known.text) {
-				f.Kernel += "; its log: " + line
-				f.Mistake, f.Diagnosis, f.Look = known.mistake, known.diagnosis, "dmesg | tail"
-				return f
+		var judged error
+		for _, name := range names {
+			if _, err := os.Stat(h.inside("/" + name)); err != nil && judged == nil {
+				judged = &Failure{
+					Command: h.Command, Expected: "the root shows the files of all layers",
+					Kernel: err.Error(), Mistake: "options-exceed-a-page", Diagnosis: diagnosis,
+				}
 			}
 		}
-	}
-	return f
+		_, err = h.Stop(ctx)
+		return errors.Join(judged, err)
+	})
 }
 
-// complaint is what the kernel writes into its log about a mistake.
-type complaint struct{ text, mistake, diagnosis string }
-
-// overlayComplaints are those of the overlay file system, in parts that stay the
-// same from version to version.
-func overlayComplaints() []complaint {
-	unknown := "The layers of lowerdir= stand with colons between them: " +
-		"after a comma the next option begins."
-	return []complaint{
-		{
-			"must reside under the same mount", "work-on-other-fs",
-			"A finished file is renamed from workdir= to upperdir=, " +
-				"so both have to be in one file system, and in one mount of it.",
-		},
-		{
-			"must be separate subtrees", "work-inside-upper",
-			"workdir= lies inside upperdir=, or the other way round: " +
-				"they have to lie beside each other.",
-		},
-		{
-			"missing 'workdir'", "no-workdir",
-			"An overlay with upperdir= needs workdir= as well, an empty directory beside it.",
-		},
-		{"nknown parameter", "layers-joined-by-comma", unknown},
-		{"unrecognized mount option", "layers-joined-by-comma", unknown},
-		{
-			"failed to resolve", "layer-not-found",
-			"The options name a directory that is not there, seen from the process that " +
-				"mounts: a relative name counts from its working directory.",
-		},
-	}
+// nothingBesideUpper looks at the host while a container runs and after.
+func nothingBesideUpper(ctx context.Context, s *Subject) error {
+	return withImage(s, func(m *image) error {
+		before, err := names(m.dir)
+		if err != nil {
+			return err
+		}
+		err = hostTableStays(ctx, s, m.flags("upper"), func(s *Subject, h *Held) error {
+			return errors.Join(overlayHidden(h), oldRootGone(s, h))
+		})
+		after, errAfter := names(m.dir)
+		if err := errors.Join(err, errAfter); err != nil {
+			return err
+		}
+		if slices.Equal(before, after) {
+			return nil
+		}
+		return &Failure{
+			Command: shellLine(slices.Concat(
+				[]string{s.Program, "run"}, m.flags("upper"), []string{"true"})),
+			Expected: "beside upper is what was there before: " + strings.Join(before, " "),
+			Kernel:   strings.Join(after, " "),
+			Mistake:  "work-left",
+			Diagnosis: "The overlay's working directory is of no use after the container: " +
+				"it has to be removed when the mount is gone.",
+			Look: "ls -la " + m.dir,
+		}
+	})
 }

@@ -20,15 +20,22 @@ import (
 
 // userChecks are those of 08-user.
 func userChecks() []Check {
+	apart := asUser(ownUserNamespace)
 	return []Check{
-		{"with -user the container has a user namespace of its own", asUser(ownUserNamespace)},
-		{"its root is an unprivileged user outside", asUser(unprivilegedOutside)},
-		{"its maps give root one id outside, for users and groups", asUser(rootIsMapped)},
-		{"setgroups is denied in it", asUser(setgroupsDenied)},
-		{"its root has none of the caller's groups", groupsLeft},
-		{"its root has every capability inside", asUser(allCapabilities)},
-		{"its other namespaces belong to its user namespace", asUser(ownsNamespaces)},
-		{"its root has no capability outside", noneOutside},
+		{"with -user the container has a user namespace of its own", apart},
+		{"its root is an unprivileged user outside", follows(asUser(unprivilegedOutside), apart)},
+		{
+			"its maps give root one id outside, for users and groups",
+			follows(asUser(rootIsMapped), apart),
+		},
+		{"setgroups is denied in it", follows(asUser(setgroupsDenied), apart)},
+		{"its root has none of the caller's groups", follows(groupsLeft, apart)},
+		{"its root has every capability inside", follows(asUser(allCapabilities), apart)},
+		{
+			"its other namespaces belong to its user namespace",
+			follows(asUser(ownsNamespaces), apart),
+		},
+		{"its root has no capability outside", follows(noneOutside, apart)},
 		{"when the program is killed, the container ends", diesWithProgram},
 	}
 }

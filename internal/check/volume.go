@@ -16,14 +16,15 @@ import (
 
 // volumeChecks are those of 07-volumes.
 func volumeChecks() []Check {
+	seen := volumesSeen
 	return []Check{
 		// The first, for what is left by one run gets in the way of the next.
 		{"the host sees no mount, and its files stay", volumeLeavesNothing},
 		{"a directory and a file are the same inodes inside and outside", sameInodes},
-		{"what is written inside is written outside", writesThrough},
-		{"a read-only volume refuses every write", readOnlyVolume},
-		{"what is mounted in a source is seen as well", submountSeen},
-		{"a symbolic link in the root leads no volume outside", linkStaysInside},
+		{"what is written inside is written outside", follows(writesThrough, seen)},
+		{"a read-only volume refuses every write", follows(readOnlyVolume, seen)},
+		{"what is mounted in a source is seen as well", follows(submountSeen, seen)},
+		{"a symbolic link in the root leads no volume outside", follows(linkStaysInside, seen)},
 		{"a source that does not exist is refused", sourceMissing},
 	}
 }
@@ -84,6 +85,18 @@ func sameInodes(ctx context.Context, s *Subject) error {
 			return f
 		}
 		return errors.Join(volumePrivate(h), volumeClosed(h, v))
+	})
+}
+
+// volumesSeen is sameInodes without the rest.
+func volumesSeen(ctx context.Context, s *Subject) error {
+	return holdShared(ctx, s, "", "", func(v *shared, h *Held) error {
+		for inside, host := range map[string]string{"/mnt": v.dir, "/etc/hostname": v.file} {
+			if f := sameInode(h, host, inside); f != nil {
+				return f
+			}
+		}
+		return nil
 	})
 }
 
