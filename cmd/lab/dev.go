@@ -278,6 +278,8 @@ func have(thing string) bool {
 		return facts.Root
 	case "cgroup v1":
 		return facts.Cgroups.Mode != "v2"
+	case "cgroup v2":
+		return facts.Cgroups.Mode == "v2"
 	}
 	return false
 }
