@@ -146,8 +146,8 @@ func (o Orders) answer() error {
 		if err := answers.Encode(a); err != nil {
 			return fmt.Errorf("print an answer: %w", err)
 		}
-		if a.Verdict == Fail {
-			break
+		if a.Verdict != Pass && missing == "" {
+			break // who could not answer may have been robbed of the host, too
 		}
 	}
 	return nil
