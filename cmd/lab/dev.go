@@ -117,7 +117,7 @@ func newDevSet(dir string, prefixes []string) (*devSet, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.entries = append(s.entries, known...)
+	s.entries = slices.Concat(s.entries, corpus.Begun(), known)
 	if len(prefixes) > 0 {
 		s.entries = slices.DeleteFunc(s.entries, func(e corpus.Entry) bool {
 			return !hasAnyPrefix(e.ID(), prefixes)
@@ -203,8 +203,14 @@ func (s *devSet) check(ctx context.Context, w io.Writer) error {
 	}
 	var summary []string
 	wrong := 0
-	for _, kind := range []string{"references", corpus.Mistakes, corpus.Variants, corpus.Cheats} {
-		summary = append(summary, fmt.Sprintf("%s %d/%d", kind, right[kind], all[kind]))
+	for _, kind := range []string{
+		"references", corpus.Skeletons, corpus.Mistakes, corpus.Variants, corpus.Cheats,
+	} {
+		count := fmt.Sprintf("%s %d/%d", kind, right[kind], all[kind])
+		if kind == corpus.Skeletons {
+			count += " fail as intended"
+		}
+		summary = append(summary, count)
 		wrong += all[kind] - right[kind]
 	}
 	fmt.Fprintf(out, "%s; %d skipped\n", strings.Join(summary, ", "), lacking)

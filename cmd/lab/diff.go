@@ -33,7 +33,7 @@ func newDiff() *cobra.Command {
 			}
 			text, err := diffSteps(a, b)
 			if mine {
-				text, err = diffMine(dir, a, b)
+				text, err = diffMine(cmd, dir, a, b)
 			}
 			if err != nil {
 				return err
@@ -62,20 +62,18 @@ func diffSteps(a, b course.Step) (string, error) {
 }
 
 // diffMine compares the learner's programs of two steps.
-func diffMine(dir string, a, b course.Step) (string, error) {
-	w, err := workspace.Find(dir)
-	if err != nil {
-		return "", err
+func diffMine(cmd *cobra.Command, dir string, a, b course.Step) (string, error) {
+	var programs [2]workspace.Files
+	for i, step := range []course.Step{a, b} {
+		t, err := newTask(cmd, dir, []string{step.ID})
+		if err != nil {
+			return "", err
+		}
+		if programs[i], err = t.workspace.Own(step.ID); err != nil {
+			return "", t.advise(err)
+		}
 	}
-	old, err := w.Own(a.ID)
-	if err != nil {
-		return "", adviseStart(err, a, "start")
-	}
-	now, err := w.Own(b.ID)
-	if err != nil {
-		return "", adviseStart(err, b, "start")
-	}
-	return workspace.Compare("yours/"+a.ID, old, "yours/"+b.ID, now), nil
+	return workspace.Compare("yours/"+a.ID, programs[0], "yours/"+b.ID, programs[1]), nil
 }
 
 // paintDiff colours added and removed lines where colour is wanted; the signs

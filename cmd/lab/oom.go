@@ -102,8 +102,11 @@ func showOOM(cmd *cobra.Command, o oomOptions) error {
 	}
 	result, err := oom.Run(ctx, options, printer)
 	if ctx.Err() != nil {
-		fmt.Fprintln(cmd.OutOrStdout())
-		return exited(130) // what Run says then is that it was interrupted
+		fmt.Fprintln(printer.Out)
+		if err != nil && err.Error() != ctx.Err().Error() {
+			return err // it was interrupted, and something is left
+		}
+		return exited(130)
 	}
 	if errors.Is(err, oom.ErrNoCgroup) {
 		return hinted{err, whereToLimit()}

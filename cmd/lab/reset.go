@@ -5,8 +5,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"lab/internal/course"
-	"lab/internal/progress"
 	"lab/internal/workspace"
 )
 
@@ -23,19 +21,11 @@ func newReset() *cobra.Command {
 		GroupID: groupLearn,
 		Args:    arguments(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			kept, err := openProgress(cmd.ErrOrStderr())
+			t, err := newTask(cmd, dir, args)
 			if err != nil {
 				return err
 			}
-			step, err := named(args, kept.Current)
-			if err != nil {
-				return err
-			}
-			w, err := workspace.Find(dir)
-			if err != nil {
-				return err
-			}
-			return reset(cmd, w, kept, step, from, yes)
+			return t.reset(from, yes)
 		},
 	}
 	workspaceFlag(cmd, &dir)
@@ -45,27 +35,27 @@ func newReset() *cobra.Command {
 }
 
 // reset puts a program away and starts its step anew.
-func reset(
-	cmd *cobra.Command, w *workspace.Workspace, kept *progress.File, step course.Step,
-	from string, yes bool,
-) error {
-	if !w.Has(step.ID) {
-		return adviseStart(fmt.Errorf("reset %s in %s: %w", step.ID, w.Dir,
-			workspace.ErrNotStarted), step, "reset")
+func (t *task) reset(from string, yes bool) error {
+	step := t.step.ID
+	if !t.workspace.Has(step) {
+		return t.advise(fmt.Errorf("reset %s in %s: %w", step, nearby(t.workspace.Dir),
+			workspace.ErrNotStarted))
 	}
-	origin, err := whereFrom(w, kept, step, "reset", from)
+	origin, err := t.origin(from)
 	if err != nil {
 		return err
 	}
-	why := fmt.Errorf("reset %s puts your program away", step.ID)
-	if err := confirm(cmd, step, yes, why, "Begin anew?"); err != nil {
-		return err
+	if !yes {
+		why := fmt.Errorf("reset %s puts your program away", step)
+		if err := t.confirm(why, "Begin anew?"); err != nil {
+			return err
+		}
 	}
-	backup, made, err := w.Reset(cmd.Context(), step.ID, origin)
+	backup, made, err := t.workspace.Reset(t.cmd.Context(), step, origin)
 	if err != nil {
-		return adviseStart(err, step, "reset")
+		return t.advise(err)
 	}
-	fmt.Fprintf(cmd.OutOrStdout(), "Your %s is now in %s\n\n", step.ID, nearby(backup))
-	printStarted(cmd, step, made)
+	fmt.Fprintf(t.cmd.OutOrStdout(), "Your %s is now in %s\n\n", step, nearby(backup))
+	t.printStarted(made)
 	return nil
 }

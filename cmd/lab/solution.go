@@ -4,9 +4,6 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
-
-	"lab/internal/course"
-	"lab/internal/workspace"
 )
 
 // newSolution makes `lab solution [STEP]`.
@@ -23,19 +20,11 @@ func newSolution() *cobra.Command {
 		GroupID: groupLearn,
 		Args:    arguments(0, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			kept, err := openProgress(cmd.ErrOrStderr())
+			t, err := newTask(cmd, dir, args)
 			if err != nil {
 				return err
 			}
-			step, err := named(args, kept.Current)
-			if err != nil {
-				return err
-			}
-			w, err := workspace.Find(dir)
-			if err != nil {
-				return err
-			}
-			return solution(cmd, w, kept.Passed(step.ID), step, yes)
+			return t.solution(yes)
 		},
 	}
 	workspaceFlag(cmd, &dir)
@@ -44,20 +33,20 @@ func newSolution() *cobra.Command {
 }
 
 // solution prints the way from the learner's program to the reference.
-func solution(
-	cmd *cobra.Command, w *workspace.Workspace, passed bool, step course.Step, yes bool,
-) error {
-	text, err := w.Diff(step.ID)
+func (t *task) solution(yes bool) error {
+	text, err := t.workspace.Diff(t.step.ID)
 	if err != nil {
-		return adviseStart(err, step, "solution")
+		return t.advise(err)
 	}
-	why := fmt.Errorf("your %s has not passed its checks", step.ID)
-	if err := confirm(cmd, step, yes || passed, why, "Show the solution?"); err != nil {
-		return err
+	if !yes && !t.kept.Passed(t.step.ID) {
+		why := fmt.Errorf("your %s has not passed its checks", t.step.ID)
+		if err := t.confirm(why, "Show the solution?"); err != nil {
+			return err
+		}
 	}
 	if text == "" {
-		text = fmt.Sprintf("Your %s is the reference program.\n", step.ID)
+		text = fmt.Sprintf("Your %s is the reference program.\n", t.step.ID)
 	}
-	_, err = fmt.Fprint(cmd.OutOrStdout(), paintDiff(text))
+	_, err = fmt.Fprint(t.cmd.OutOrStdout(), paintDiff(text))
 	return err
 }

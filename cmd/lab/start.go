@@ -22,36 +22,32 @@ func newStart() *cobra.Command {
 		GroupID: groupLearn,
 		Args:    arguments(0, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			kept, err := openProgress(cmd.ErrOrStderr())
+			t, err := newTask(cmd, dir, args)
 			if err != nil {
 				return err
 			}
-			step, err := named(args, kept.Next)
-			if err != nil {
-				return err
-			}
-			w, err := workspace.Find(dir)
-			if err != nil {
-				return err
-			}
-			if w.Has(step.ID) {
-				err := fmt.Errorf("start %s: %s: %w", step.ID, nearby(w.StepDir(step.ID)),
-					workspace.ErrExists)
-				return adviseStart(err, step, "start")
-			}
-			origin, err := whereFrom(w, kept, step, "start", from)
-			if err != nil {
-				return err
-			}
-			made, err := w.Start(cmd.Context(), step.ID, origin)
-			if err != nil {
-				return adviseStart(err, step, "start")
-			}
-			printStarted(cmd, step, made)
-			return nil
+			return t.start(from)
 		},
 	}
 	workspaceFlag(cmd, &dir)
 	fromFlag(cmd, &from)
 	return cmd
+}
+
+// start makes the directory of a step.
+func (t *task) start(from string) error {
+	if dir := t.workspace.StepDir(t.step.ID); t.workspace.Has(t.step.ID) {
+		return t.advise(fmt.Errorf("start %s: %s: %w", t.step.ID, nearby(dir),
+			workspace.ErrExists))
+	}
+	origin, err := t.origin(from)
+	if err != nil {
+		return err
+	}
+	made, err := t.workspace.Start(t.cmd.Context(), t.step.ID, origin)
+	if err != nil {
+		return t.advise(err)
+	}
+	t.printStarted(made)
+	return nil
 }

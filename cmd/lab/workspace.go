@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -32,86 +33,126 @@ func fromFlag(cmd *cobra.Command, from *string) {
 			"reference; else yours, if it passed its checks")
 }
 
-// parseFrom reads the flag --from.
-func parseFrom(text string) (workspace.From, error) {
-	switch from := workspace.From(text); from {
-	case workspace.Auto, workspace.Mine, workspace.Reference:
-		return from, nil
-	}
-	return "", fmt.Errorf("%w: --from %q: it is mine or reference", errUsage, text)
+// task is a step of the learner's that a command is about.
+type task struct {
+	cmd       *cobra.Command
+	workspace *workspace.Workspace
+	kept      *progress.File
+	step      course.Step
+	dir       string // as the command line has it, "" if it has none
 }
 
-// named returns the step that the arguments name, or else one that the progress
-// chooses; that it chooses none means that all have passed.
-func named(args []string, choose func() (course.Step, bool)) (course.Step, error) {
+// newTask finds the workspace and the step that the arguments name, or else the
+// first that has not passed.
+func newTask(cmd *cobra.Command, dir string, args []string) (*task, error) {
+	t := &task{cmd: cmd, dir: dir}
+	var err error
+	if t.kept, err = openProgress(cmd.ErrOrStderr()); err != nil {
+		return nil, err
+	}
+	if t.workspace, err = workspace.Find(dir); err != nil {
+		return nil, err
+	}
 	if len(args) > 0 {
-		step, err := course.Find(args[0])
-		if err != nil {
-			return step, hinted{fmt.Errorf("%w: %w", errUsage, err), "lab list"}
+		if t.step, err = course.Find(args[0]); err != nil {
+			return nil, hinted{fmt.Errorf("%w: %w", errUsage, err), "lab list"}
 		}
-		return step, nil
+		return t, nil
 	}
-	if step, ok := choose(); ok {
-		return step, nil
+	step, ok := t.kept.Next()
+	if !ok {
+		return nil, hinted{
+			errors.New("all steps have passed: say which one you mean"), "lab list",
+		}
 	}
-	return course.Step{}, hinted{
-		errors.New("all steps have passed: say which one you mean"), "lab list",
-	}
+	t.step = step
+	return t, nil
 }
 
-// whereFrom decides what a step begins as where the command line does not say it:
-// the learner's program of the step before must have passed.
-func whereFrom(
-	w *workspace.Workspace, kept *progress.File, step course.Step, verb, from string,
-) (workspace.From, error) {
-	wanted, err := parseFrom(from)
-	if err != nil || wanted != workspace.Auto {
-		return wanted, err
+// command is a command about the same step in the same workspace, to be typed.
+func (t *task) command(name string) string {
+	line := "lab " + name + " " + t.step.ID[:2]
+	if t.dir == "" {
+		return line
 	}
-	path := course.UpTo(step.ID)
-	if len(path) < 2 || !w.Has(path[len(path)-2].ID) {
+	if strings.ContainsAny(t.dir, " '\"$\\*?&;") {
+		return line + " --workspace " + strconv.Quote(t.dir)
+	}
+	return line + " --workspace " + t.dir
+}
+
+// again is the command that is running.
+func (t *task) again() string { return t.command(t.cmd.Name()) }
+
+// origin decides what the step begins as. Where the command line does not say it,
+// the learner's program of the step before must have passed.
+func (t *task) origin(from string) (workspace.From, error) {
+	wanted := workspace.From(from)
+	switch wanted {
+	case workspace.Mine, workspace.Reference:
+		return wanted, nil
+	case workspace.Auto:
+	default:
+		return "", fmt.Errorf("%w: --from %q: it is mine or reference", errUsage, from)
+	}
+	path := course.UpTo(t.step.ID)
+	if len(path) < 2 {
 		return wanted, nil
 	}
 	parent := path[len(path)-2].ID
-	if kept.Passed(parent) {
+	if !t.workspace.Has(parent) || t.kept.Passed(parent) {
 		return wanted, nil
 	}
-	again := "lab " + verb + " " + step.ID[:2]
 	return wanted, hinted{
-		fmt.Errorf("%s %s: your %s has not passed its checks", verb, step.ID, parent),
+		fmt.Errorf("%s %s: your %s has not passed its checks", t.cmd.Name(), t.step.ID, parent),
 		fmt.Sprintf("lab check %s, or %s --from reference (or --from mine, as it is)",
-			parent[:2], again),
+			parent[:2], t.again()),
 	}
 }
 
-// adviseStart gives an error of a start or reset its hint.
-func adviseStart(err error, step course.Step, verb string) error {
-	number := step.ID[:2]
-	again := "lab " + verb + " " + number
+// advise gives an error of the workspace its hint.
+func (t *task) advise(err error) error {
 	_, unfit := errors.AsType[*workspace.UnfitError](err)
 	switch {
 	case err == nil:
 		return nil
 	case unfit:
-		return hinted{err, again + " --from reference (or --from mine, to mend it there)"}
+		return hinted{err, t.again() + " --from reference (or --from mine, to mend it there)"}
 	case errors.Is(err, workspace.ErrExists):
-		return hinted{err, fmt.Sprintf("lab check %s, or lab reset %[1]s to begin anew", number)}
+		return hinted{err, t.command("check") + ", or " + t.command("reset") + " to begin anew"}
 	case errors.Is(err, workspace.ErrNotStarted):
-		return hinted{err, "lab start " + number}
+		return hinted{err, t.command("start")}
 	case errors.Is(err, program.ErrNoGo):
 		return hinted{err, "install Go, or put it on PATH"}
 	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS),
 		errors.Is(err, syscall.ENOSPC):
-		return hinted{err, again + " --workspace DIR, with a directory of yours"}
+		t.dir = ""
+		return hinted{err, t.again() + " --workspace DIR, with a directory of yours"}
 	}
 	return err
 }
 
+// confirm asks a question, which nobody but a person at a terminal can answer.
+func (t *task) confirm(why error, question string) error {
+	in, isFile := t.cmd.InOrStdin().(*os.File)
+	if !isFile || !term.IsTerminal(int(in.Fd())) {
+		return hinted{why, t.again() + " --yes"}
+	}
+	fmt.Fprintf(t.cmd.ErrOrStderr(), "%v. %s [y/N] ", why, question)
+	answer, err := bufio.NewReader(in).ReadString('\n')
+	if answer = strings.ToLower(strings.TrimSpace(answer)); answer == "y" || answer == "yes" {
+		return nil
+	}
+	if err != nil {
+		fmt.Fprintln(t.cmd.ErrOrStderr()) // the line that the end of input left open
+	}
+	return exited(1)
+}
+
 // printStarted tells what there is now and what to do with it.
-func printStarted(cmd *cobra.Command, step course.Step, made workspace.Started) {
-	out := cmd.OutOrStdout()
-	number := step.ID[:2]
-	fmt.Fprintf(out, "%s: %s\n\n", step.ID, step.Title)
+func (t *task) printStarted(made workspace.Started) {
+	out := t.cmd.OutOrStdout()
+	fmt.Fprintf(out, "%s: %s\n\n", t.step.ID, t.step.Title)
 	switch {
 	case made.Parent == "":
 		fmt.Fprintln(out, "  begins as  a frame that runs nothing")
@@ -135,7 +176,7 @@ func printStarted(cmd *cobra.Command, step course.Step, made workspace.Started) 
 		fmt.Fprintln(out, folded("  given      ", made.Given))
 	}
 	guide := filepath.Join(nearby(made.Dir), "START.md")
-	fmt.Fprintf(out, "\nNext: read %s, then lab check %s\n", guide, number)
+	fmt.Fprintf(out, "\nNext: read %s, then %s\n", guide, t.command("check"))
 }
 
 // folded joins words with commas into lines that fit a narrow terminal.
@@ -169,24 +210,4 @@ func nearby(path string) string {
 		return short
 	}
 	return path
-}
-
-// confirm asks a question, which nobody but a person at a terminal can answer.
-func confirm(cmd *cobra.Command, step course.Step, yes bool, why error, question string) error {
-	if yes {
-		return nil
-	}
-	in, isFile := cmd.InOrStdin().(*os.File)
-	if !isFile || !term.IsTerminal(int(in.Fd())) {
-		return hinted{why, cmd.CommandPath() + " " + step.ID[:2] + " --yes"}
-	}
-	fmt.Fprintf(cmd.ErrOrStderr(), "%v. %s [y/N] ", why, question)
-	answer, err := bufio.NewReader(in).ReadString('\n')
-	if answer = strings.ToLower(strings.TrimSpace(answer)); answer == "y" || answer == "yes" {
-		return nil
-	}
-	if err != nil {
-		fmt.Fprintln(cmd.ErrOrStderr()) // the line that the end of input left open
-	}
-	return exited(1)
 }

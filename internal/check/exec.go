@@ -43,11 +43,15 @@ func argumentsWhole(ctx context.Context, s *Subject) error {
 	if r.Stdout == want.String() {
 		return nil
 	}
-	return &Failure{
+	f := &Failure{
 		Command: r.Command, Expected: want.String(), Kernel: r.Stdout + r.Stderr,
 		Diagnosis: "The arguments were joined and split again, or some were lost: " +
 			"execve(2) takes a list, and no shell is needed.",
 	}
+	if r.Stdout == "" && r.Status == 125 {
+		f.gaveUp()
+	}
+	return f
 }
 
 // streamsApart sends random text through the command.

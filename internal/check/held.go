@@ -89,11 +89,16 @@ func (h *Held) ranNothing() *Failure {
 		f.Diagnosis = "The program did not understand its command line: " +
 			"the flag that this step brings is missing, or takes something else."
 	case 125:
-		f.Mistake = "gave-up"
-		f.Diagnosis = "The program gave up by itself before the command ran; " +
-			"the line that it printed names the call."
+		f.gaveUp()
 	}
 	return f
+}
+
+// gaveUp says that the program itself ended the matter, with status 125.
+func (f *Failure) gaveUp() {
+	f.Mistake = "gave-up"
+	f.Diagnosis = "The program gave up by itself before the command ran; " +
+		"the line that it printed names the call."
 }
 
 // hostProc tells whether the caller's /proc is the caller's still: a program that

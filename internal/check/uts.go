@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 
 	"lab/internal/inspect"
 )
@@ -63,6 +64,7 @@ func compareNamespace(h *Held, kind, flag string) error {
 	}
 	switch {
 	case theirs == ours:
+		f.Mistake = "no-" + strings.ReplaceAll(strings.ToLower(flag), "_", "-")
 		f.Diagnosis = fmt.Sprintf("The child was cloned without %s.", flag)
 		return f
 	case programs != ours && h.Program != h.PID:

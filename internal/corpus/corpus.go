@@ -3,12 +3,13 @@
 // Package corpus knows programs of which it is known beforehand what the checks
 // have to say of them, and proves that they say it:
 //
+//	skeletons what a learner begins with; package workspace makes it
 //	mistakes  diffs of the reference programs, each with one root cause; the
 //	          first check that fails has to name it
 //	variants  diffs that make a different program which is as right
 //	cheats    programs that print the right text, or let others do the work
 //
-// They lie in internal/check/testdata/KIND/STEP/NAME.diff, or NAME.go or NAME.sh
+// The last three lie in internal/check/testdata/KIND/STEP/NAME.diff, or NAME.go or NAME.sh
 // for a whole program. Comments at the beginning say what there is to know:
 //
 //	# sethostname(2) runs in the parent

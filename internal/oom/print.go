@@ -62,6 +62,9 @@ func (p *Printer) Took(phase Phase, s Sample) {
 		line += "  " + p.bar(min(room, 40), s.Usage, most)
 	}
 	line += rest
+	if p.Live && room < 8 && len(line) > p.Width {
+		line = line[:p.Width] // a line that wraps cannot be written over
+	}
 	if p.Live {
 		fmt.Fprintf(p.Out, "\r%s\x1b[K", line)
 		return

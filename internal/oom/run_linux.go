@@ -51,6 +51,7 @@ func Run(ctx context.Context, o Options, watch Watch) (r Result, err error) {
 
 	s := &show{Options: o, place: place, run: run, watch: watch, result: &r}
 	r.Version, r.Step, r.Attach = place.version, o.Step, o.Attach
+	r.Warnings = append([]string{}, r.Warnings...) // an empty list, not null
 	if r.Limited, err = s.limited(ctx); err != nil {
 		return r, err
 	}
@@ -144,7 +145,7 @@ func (s *show) limited(ctx context.Context) (p Phase, err error) {
 	}
 	defer func() { err = errors.Join(err, kills.close()) }()
 
-	p = Phase{Cgroup: g.dir, Limit: s.Limit}
+	p = Phase{Cgroup: g.dir, Limit: s.Limit, Samples: []Sample{}}
 	l := &life{show: s, phase: &p, group: g, home: home, total: s.withinLimit()}
 	if err := l.live(ctx, kills); err != nil {
 		return p, err
@@ -163,7 +164,7 @@ func (s *show) unlimited(ctx context.Context) (p Phase, err error) {
 		return p, err
 	}
 	defer func() { err = errors.Join(err, g.remove()) }()
-	p = Phase{Cgroup: g.dir}
+	p = Phase{Cgroup: g.dir, Samples: []Sample{}}
 	l := &life{show: s, phase: &p, group: g, home: g, total: s.NoLimit}
 	if err := l.live(ctx, nil); err != nil {
 		return p, err

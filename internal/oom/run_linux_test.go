@@ -2,15 +2,19 @@ package oom_test
 
 import (
 	"encoding/json"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
+	"unicode/utf8"
 
+	"github.com/creack/pty"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
@@ -143,6 +147,31 @@ func TestPlainOutput(t *testing.T) {
 	assert.Regexp(t, `(?m)^verdict: killed at `, text)
 	for line := range strings.Lines(text) {
 		assert.LessOrEqual(t, len([]rune(line)), 100, line)
+	}
+}
+
+// On a terminal one line is written over, and none is wider than the terminal.
+func TestTerminal(t *testing.T) {
+	for _, width := range []uint16{40, 80, 120} {
+		cmd := lab(t, "--attach")
+		cmd.Stderr = nil
+		terminal, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: 24, Cols: width})
+		require.NoError(t, err)
+		text, _ := io.ReadAll(terminal) // ends with EIO, as a terminal does
+		require.NoError(t, cmd.Wait(), string(text))
+		require.NoError(t, terminal.Close())
+		var lines []string
+		for line := range strings.SplitSeq(string(text), "\r") {
+			if step, ok := strings.CutSuffix(line, "\x1b[K"); ok {
+				lines = append(lines, step)
+			}
+		}
+		require.Greater(t, len(lines), 10)
+		for _, line := range lines {
+			plain := regexp.MustCompile("\x1b\\[[0-9;]*m").ReplaceAllString(line, "")
+			assert.LessOrEqual(t, utf8.RuneCountInString(plain), int(width), plain)
+		}
+		assert.Contains(t, string(text), "killed by the OOM killer")
 	}
 }
 
