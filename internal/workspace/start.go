@@ -61,7 +61,7 @@ type Todo struct {
 
 // Start makes the directory of a step, whole or not at all.
 func (w *Workspace) Start(ctx context.Context, step string, from From) (Started, error) {
-	if w.Has(step) {
+	if _, err := os.Lstat(w.StepDir(step)); err == nil {
 		return Started{}, fmt.Errorf("start %s: %s: %w", step, w.StepDir(step), ErrExists)
 	}
 	made, files, err := w.skeleton(step, from)

@@ -177,6 +177,11 @@ func TestStartNeverOverwrites(t *testing.T) {
 	text, err := os.ReadFile(path)
 	require.NoError(t, err)
 	assert.Contains(t, string(text), "half done")
+
+	require.NoError(t, os.WriteFile(w.StepDir("02-pid"), []byte("a file"), 0o600))
+	_, err = w.Start(t.Context(), "02-pid", Reference)
+	require.ErrorIs(t, err, ErrExists)
+	assert.FileExists(t, w.StepDir("02-pid"))
 }
 
 // A program that the new files do not fit is told, and nothing is made; who
@@ -298,6 +303,15 @@ func TestBuildSaysWhatTheCompilerSays(t *testing.T) {
 	require.True(t, ok)
 	assert.Contains(t, failed.Output, "no Go files")
 	assert.NoFileExists(t, out)
+}
+
+// What was removed by mistake is written again.
+func TestBuildWithoutVendor(t *testing.T) {
+	need.Go(t)
+	w := started(t, "00-exec")
+	require.NoError(t, os.RemoveAll(filepath.Join(w.Dir, "vendor")))
+	require.NoError(t, os.Remove(filepath.Join(w.Dir, "go.mod")))
+	require.NoError(t, w.Build(t.Context(), "00-exec", filepath.Join(t.TempDir(), "program")))
 }
 
 func TestReset(t *testing.T) {
