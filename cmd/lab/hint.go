@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 
@@ -34,51 +33,52 @@ func newHint() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if !cmd.Flags().Changed("level") {
-				level = min(f.Hints(step.ID)+1, hint.Levels)
+			if cmd.Flags().Changed("level") && (level < 1 || level > hint.Levels) {
+				return hinted{
+					fmt.Errorf("%w: hint %d: %w", errUsage, level, hint.ErrLevel),
+					"lab hint " + step.ID[:2],
+				}
 			}
-			if err := showHint(screen.Of(cmd.OutOrStdout()), f, step, level); err != nil {
+			show, err := readHint(f, step, level)
+			if err != nil {
 				return err
 			}
-			if level <= f.Hints(step.ID) {
-				return nil
-			}
-			f.SetHints(step.ID, level)
-			return f.Save()
+			s := screen.Of(cmd.OutOrStdout())
+			_, err = fmt.Fprint(s, show(s))
+			return err
 		},
 	}
 	cmd.Flags().IntVar(&level, "level", 0, "the `N`-th hint, 1 to 3")
 	return cmd
 }
 
-// showHint prints one hint, what it answers, and how to get the next.
-func showHint(s screen.Screen, f *progress.File, step course.Step, level int) error {
-	hints, err := hint.Of(step.ID)
-	if err != nil {
-		return err
+// readHint returns a hint as it is shown: what it answers, itself, and how to get
+// the next one.
+func readHint(
+	f *progress.File, step course.Step, level int,
+) (show func(screen.Screen) string, err error) {
+	failure, failed := f.LastFailure(step.ID)
+	text, level, err := hint.Next(f, step.ID, level)
+	if text == "" {
+		return nil, err
 	}
-	var failed *progress.Failure
-	if failure, ok := f.LastFailure(step.ID); ok {
-		failed = &failure
-	}
-	text, err := hints.Get(level, failed)
-	if errors.Is(err, hint.ErrLevel) {
-		return hinted{fmt.Errorf("%w: %w", errUsage, err), "lab hint " + step.ID[:2]}
-	}
-	if err != nil {
-		return err
-	}
-	fmt.Fprintln(s, s.Bold(fmt.Sprintf("%s: %s, hint %d of %d", step.ID, step.Title, level,
-		hint.Levels)))
-	if failed != nil && level == 1 {
-		about := screen.Wrap("Your last check failed: "+s.Clean(failed.Check), s.Width)
-		fmt.Fprintln(s, strings.Join(about, "\n"))
-	}
-	fmt.Fprintf(s, "\n%s\n", render.Markdown(text, render.Options{Screen: s}))
 	next := "lab hint " + step.ID[:2]
 	if level == hint.Levels {
 		next = "lab solution " + step.ID[:2]
 	}
-	_, err = fmt.Fprintf(s, "Next: %s\n", next)
-	return err
+	return func(s screen.Screen) string {
+		var b strings.Builder
+		fmt.Fprintln(&b, s.Bold(fmt.Sprintf("%s: %s, hint %d of %d", step.ID, step.Title, level,
+			hint.Levels)))
+		if failed && level == 1 {
+			about := screen.Wrap("Your last check failed: "+s.Clean(failure.Check), s.Width)
+			fmt.Fprintln(&b, strings.Join(about, "\n"))
+		}
+		fmt.Fprintf(&b, "\n%s\n", render.Markdown(text, render.Options{Screen: s}))
+		if err != nil {
+			fmt.Fprintf(&b, "%v\n", err) // a home that cannot be written to
+		}
+		fmt.Fprintf(&b, "Next: %s\n", next)
+		return b.String()
+	}, nil
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"lab/internal/course"
+	"lab/internal/progress"
 	"lab/internal/screen"
 )
 
@@ -53,12 +54,16 @@ func list(cmd *cobra.Command, asJSON bool) error {
 		}
 		return printJSON(cmd.OutOrStdout(), rows)
 	}
-	s := screen.Of(cmd.OutOrStdout())
+	return showList(screen.Of(cmd.OutOrStdout()), f)
+}
+
+// showList prints the steps with their signs.
+func showList(s screen.Screen, f *progress.File) error {
 	table := screen.Table{Screen: s, Flex: 3, Wrap: true}
 	for _, step := range course.Steps() {
 		table.Add(signOf(s, f, step.ID), step.ID, step.Title, step.After)
 	}
 	table.Print()
-	_, err = fmt.Fprintf(s, "\n%s\n", legend(s))
+	_, err := fmt.Fprintf(s, "\n%s\n", legend(s))
 	return err
 }

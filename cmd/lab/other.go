@@ -88,3 +88,8 @@ func newDev() *cobra.Command {
 	dev.Hidden = true
 	return dev
 }
+
+// newWatch makes `lab watch`.
+func newWatch() *cobra.Command {
+	return linuxOnly("watch [STEP]", "Check your program at each save", groupLearn)
+}

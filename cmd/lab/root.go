@@ -53,6 +53,7 @@ func newRoot() *cobra.Command {
 		newShow(),
 		newHint(),
 		newProgress(),
+		newWatch(),
 		newRun(),
 		newTour(),
 		newDiff(),

@@ -34,16 +34,16 @@ func newShow() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			text, err := steps.Files.ReadFile(step.ID + "/README.md")
+			text, err := lessonText(step)
 			if err != nil {
-				return fmt.Errorf("read the lesson: %w", err)
+				return err
 			}
 			s := screen.Of(cmd.OutOrStdout())
 			if raw {
-				_, err = s.Write(text)
+				_, err = fmt.Fprint(s, text)
 				return err
 			}
-			return s.Page(render.Markdown(string(text), render.Options{Screen: s, Link: lessonOf}))
+			return s.Page(showLesson(s, text))
 		},
 	}
 	cmd.Flags().BoolVar(&raw, "raw", false, "print the Markdown as it is")
@@ -66,6 +66,20 @@ func chosen(f *progress.File, args []string) (course.Step, error) {
 		}
 	}
 	return step, nil
+}
+
+// lessonText returns a step's lesson in Markdown.
+func lessonText(step course.Step) (string, error) {
+	text, err := steps.Files.ReadFile(step.ID + "/README.md")
+	if err != nil {
+		return "", fmt.Errorf("read the lesson: %w", err)
+	}
+	return string(text), nil
+}
+
+// showLesson returns a lesson as a screen shows it.
+func showLesson(s screen.Screen, text string) string {
+	return render.Markdown(text, render.Options{Screen: s, Link: lessonOf})
 }
 
 // lessonOf says how to read the lesson that a link leads to. The names of source

@@ -23,8 +23,12 @@ var Meaning = map[string]string{
 // Beside prints the namespaces of one process beside the caller's.
 func (s *Survey) Beside(to screen.Screen) {
 	p := s.Processes[0]
-	fmt.Fprintf(to, "Process %d is %s; you are process %d, %s.\n\n",
+	text := fmt.Sprintf("Process %d is %s; you are process %d, %s.",
 		p.PID, who(to, p), s.You.PID, to.Clean(s.You.Name))
+	for _, line := range screen.Wrap(text, to.Width) {
+		fmt.Fprintln(to, line)
+	}
+	fmt.Fprintln(to)
 	t := screen.Table{Screen: to, Flex: 4}
 	t.Add("", to.Bold("yours"), to.Bold(fmt.Sprintf("of %d", p.PID)), "", "")
 	for _, kind := range s.Kinds {

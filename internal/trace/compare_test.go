@@ -20,6 +20,9 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv(learnerDir); dir != "" {
 		learn(dir)
 	}
+	if os.Getenv(forbiddenCall) != "" {
+		forbid()
+	}
 	os.Exit(sandbox.Run(m))
 }
 

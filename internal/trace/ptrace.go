@@ -18,7 +18,7 @@ import (
 // ends is told by wait(2), and a stop less is a stop less.
 const options = unix.PTRACE_O_TRACESYSGOOD | unix.PTRACE_O_TRACEFORK |
 	unix.PTRACE_O_TRACEVFORK | unix.PTRACE_O_TRACECLONE | unix.PTRACE_O_TRACEEXEC |
-	unix.PTRACE_O_EXITKILL
+	unix.PTRACE_O_TRACESECCOMP | unix.PTRACE_O_EXITKILL
 
 // syscallStop is the signal of a syscall stop under PTRACE_O_TRACESYSGOOD.
 const syscallStop = unix.SIGTRAP | 0x80

@@ -116,6 +116,14 @@ DHCP=ipv4
 LinkLocalAddressing=no
 IPv6AcceptRA=no
 NETWORK
+  # Whoever starts while udev is still at a link sees it twice, and this networkd's
+  # second answer is "Failed to configure DHCPv4 client: Device or resource busy".
+  install -D -m 644 /dev/stdin \
+    "$root/etc/systemd/system/systemd-networkd.service.d/settle.conf" <<'SETTLE'
+[Unit]
+Wants=systemd-udev-settle.service
+After=systemd-udev-settle.service
+SETTLE
   : >"$root/etc/machine-id" # each machine makes its own
 
   # One key is enough, and one is what an emulated machine checks fast.
