@@ -224,14 +224,14 @@ func explain(s screen.Screen, f *failure) []string {
 // It is broken at blanks outside of quotes only.
 func pasted(s screen.Screen, command string, width int) []string {
 	var lines []string
-	line, word, quote := "", "", rune(0)
+	line, word, quote := "", []rune(nil), rune(0)
 	flush := func() {
-		if line != "" && screen.Width(line)+1+screen.Width(word)+2 > width {
+		if line != "" && screen.Width(line)+1+len(word)+2 > width {
 			lines = append(lines, line+` \`)
 			line = ""
 		}
-		line = strings.TrimPrefix(line+" "+word, " ")
-		word = ""
+		line = strings.TrimPrefix(line+" "+string(word), " ")
+		word = nil
 	}
 	for _, r := range command {
 		switch {
@@ -243,7 +243,7 @@ func pasted(s screen.Screen, command string, width int) []string {
 			flush()
 			continue
 		}
-		word += string(r)
+		word = append(word, r)
 	}
 	flush()
 	for broken := range strings.SplitSeq(line, "\n") {
