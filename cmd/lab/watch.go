@@ -83,7 +83,8 @@ func hintPage(step course.Step) (string, func(screen.Screen) string, error) {
 // lessonPage is the lesson.
 func lessonPage(step course.Step) (string, func(screen.Screen) string, error) {
 	text, err := lessonText(step)
-	return "lab show " + step.ID[:2], func(s screen.Screen) string { return showLesson(s, text) }, err
+	draw := func(s screen.Screen) string { return showLesson(s, text) }
+	return "lab show " + step.ID[:2], draw, err
 }
 
 // listPage is all steps with their signs.

@@ -260,7 +260,7 @@ func foreign(s screen.Screen, text string, width int) []string {
 		line = strings.ReplaceAll(line, "\t", "    ")
 		for len(line) > 0 {
 			line = strings.TrimRight(line, "\r\n")
-			piece, rest := cutLine(s.Clean(line), max(10, width))
+			piece, rest := cutLine(s.Clean(s.Text(line)), max(10, width))
 			lines = append(lines, piece)
 			line = rest
 		}
