@@ -39,7 +39,8 @@ func newCheck() *cobra.Command {
 		Long: "Builds your program of a step and judges it from outside, in a throw-away host:\n" +
 			"first by the step's own checks, then by those of the steps before it. Without\n" +
 			"STEP it is the first one that you have not passed.",
-		Example: "  lab check 03\n  lab check 03 --program ./mine   # any executable, in any language",
+		Example: "  lab check 03\n" +
+			"  lab check 03 --program ./mine   # any executable, in any language",
 		GroupID: groupLearn,
 		Args:    arguments(0, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -97,7 +98,8 @@ func (o *checkOptions) step(kept *progress.File, args []string) (course.Step, er
 	if len(args) == 0 {
 		if o.program != "" {
 			return course.Step{}, hinted{
-				fmt.Errorf("%w: --program needs a step", errUsage), "lab check 03 --program " + o.program,
+				fmt.Errorf("%w: --program needs a step", errUsage),
+				"lab check 03 --program " + o.program,
 			}
 		}
 		if step, ok := kept.Next(); ok {

@@ -201,7 +201,8 @@ func (r *textReport) explain(f *check.Failure) {
 			if i > 0 {
 				name = ""
 			}
-			fmt.Fprintf(r, "      %s%s%s\n", r.Faint(name), strings.Repeat(" ", names-len(name)), line)
+			blanks := strings.Repeat(" ", names-len(name))
+			fmt.Fprintf(r, "      %s%s%s\n", r.Faint(name), blanks, line)
 		}
 	}
 }

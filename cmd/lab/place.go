@@ -76,8 +76,8 @@ func (p *place) make() error {
 		return fmt.Errorf("make a directory for the check: %w", err)
 	}
 	// Not by the umask's rules, and not root's under sudo: the build writes here.
-	err := errors.Join(os.Chmod(p.dir, 0o755), os.Chown(p.dir, p.who.UID, p.who.GID)) //nolint:gosec // see above
-	if err != nil {
+	err := os.Chmod(p.dir, 0o755) //nolint:gosec // see above
+	if err = errors.Join(err, os.Chown(p.dir, p.who.UID, p.who.GID)); err != nil {
 		return fmt.Errorf("make a directory for the check: %w", err)
 	}
 	return nil

@@ -252,6 +252,6 @@ func killedWithProgram(ctx context.Context, s *Subject) error {
 		Kernel:    fmt.Sprintf("process %d still runs, its parent is another one now", h.PID),
 		Diagnosis: "Nobody told the command: prctl(2), PR_SET_PDEATHSIG, lets the kernel do it.",
 		Mistake:   "no-pdeathsig",
-		Look:      fmt.Sprintf("ps -o pid,ppid,args %s", h.pid()),
+		Look:      "ps -o pid,ppid,args " + h.pid(),
 	}
 }

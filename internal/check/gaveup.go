@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -138,7 +139,7 @@ func (s *Subject) why(ctx context.Context, h *Held, command []string, err error)
 		r.status = status(h.cmd)
 		again, full, err := s.speechless(ctx, h.flags, command)
 		if err != nil {
-			return f //nolint:nilerr // what is known already has to do
+			return f
 		}
 		defer again.letSpeak(full)
 		r.held = again
@@ -176,10 +177,8 @@ func (s *Subject) speechless(
 		default:
 		}
 		below, err := inspect.Descendants(h.Program)
-		for _, pid := range append(below, h.Program) {
-			if speaks(pid) {
-				return true, nil
-			}
+		if slices.ContainsFunc(append(below, h.Program), speaks) {
+			return true, nil
 		}
 		return false, err
 	})
@@ -258,7 +257,7 @@ func (h *Held) hostProc() error {
 	}
 	// This host is thrown away: a /proc over the other one lets us see again.
 	if err := unix.Mount("proc", "/proc", "proc", 0, ""); err != nil {
-		return f //nolint:nilerr // what is known already has to do
+		return f
 	}
 	f.Mistake, f.Diagnosis = "no-clone-newns", "The child was cloned without CLONE_NEWNS: "+
 		"every mount that it made is one of the host."

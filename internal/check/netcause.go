@@ -60,8 +60,10 @@ func (st netState) link() (string, netip.Prefix) {
 
 // fallbackLinks are those that some kernels give every network namespace.
 func fallbackLinks() []string {
-	return []string{"tunl0", "gre0", "gretap0", "erspan0", "sit0", "ip_vti0", "ip6_vti0", "ip6tnl0",
-		"ip6gre0"}
+	return []string{
+		"tunl0", "gre0", "gretap0", "erspan0", "sit0", "ip_vti0", "ip6_vti0", "ip6tnl0",
+		"ip6gre0",
+	}
 }
 
 // withoutMaster returns the host's ends of veth pairs into other namespaces that are

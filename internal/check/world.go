@@ -57,7 +57,7 @@ func (w *world) noWayOut(f *Failure) error {
 	if err != nil {
 		return err
 	}
-	f.Kernel += fmt.Sprintf("; the host's ip_forward is %s", strings.TrimSpace(string(forward)))
+	f.Kernel += "; the host's ip_forward is " + strings.TrimSpace(string(forward))
 	switch {
 	case strings.TrimSpace(string(forward)) == "0":
 		f.Mistake, f.Diagnosis = "ip-forward-off", "The host does not forward packets from one link "+

@@ -70,7 +70,8 @@ func (e Entry) overlay(ctx context.Context, checkout, dir string) (string, error
 	// nothing.
 	apply := exec.CommandContext(ctx, "git", "apply", "--whitespace=nowarn", e.Path)
 	apply.Dir = dir
-	apply.Env = append(os.Environ(), "GIT_DIR=/dev/null", "GIT_CEILING_DIRECTORIES="+filepath.Dir(dir))
+	apply.Env = append(os.Environ(),
+		"GIT_DIR=/dev/null", "GIT_CEILING_DIRECTORIES="+filepath.Dir(dir))
 	if said, err := apply.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("git apply: %w: %s", err, said)
 	}

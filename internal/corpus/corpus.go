@@ -85,7 +85,8 @@ func load(checkout string, kinds ...string) ([]Entry, error) {
 // read reads what the comments of a file say.
 func read(kind, step, path string) (Entry, error) {
 	name := filepath.Base(path)
-	e := Entry{Kind: kind, Step: step, Name: strings.TrimSuffix(name, filepath.Ext(name)), Path: path}
+	name = strings.TrimSuffix(name, filepath.Ext(name))
+	e := Entry{Kind: kind, Step: step, Name: name, Path: path}
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return e, err

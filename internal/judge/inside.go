@@ -177,7 +177,8 @@ func (o Orders) root() (root, agent string, err error) {
 	if err := os.Mkdir(filepath.Join(root, filepath.Dir(agent)), 0o755); err != nil {
 		return "", "", err
 	}
-	return root, agent, os.Rename(filepath.Join(root, "bin", "probe"), filepath.Join(root, agent))
+	probe := filepath.Join(root, "bin", "probe")
+	return root, agent, os.Rename(probe, filepath.Join(root, agent))
 }
 
 // ask has one check answer. What the check may choose it chooses by the seed

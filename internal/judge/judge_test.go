@@ -66,7 +66,8 @@ func TestReferencesPass(t *testing.T) {
 func script(t *testing.T, text string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "program")
-	require.NoError(t, os.WriteFile(path, []byte("#!/bin/sh\n"+text), 0o755)) //nolint:gosec // executed
+	text = "#!/bin/sh\n" + text
+	require.NoError(t, os.WriteFile(path, []byte(text), 0o755)) //nolint:gosec // executed
 	return path
 }
 
