@@ -71,25 +71,41 @@ func TestPrograms(t *testing.T) {
 	checkout, entries := load(t)
 	lab, err := program.Path(t.Context(), "lab")
 	require.NoError(t, err)
+	groups := map[string][]corpus.Entry{}
 	for _, e := range entries {
-		t.Run(e.ID(), func(t *testing.T) {
-			for _, thing := range e.Needs {
-				needs(t, thing)
-			}
+		groups[e.Kind+"/"+e.Step] = append(groups[e.Kind+"/"+e.Step], e)
+	}
+	for name, group := range groups {
+		t.Run(name, func(t *testing.T) {
+			needsOf(t, group[0].Step)
 			t.Parallel()
-			path := build(t, checkout, e)
-			o, err := e.Judge(t.Context(), judge.Orders{
-				Program: path, Lab: lab, Dir: place(t), Seed: 1,
-			})
-			require.NoError(t, err)
-			if o.Failure == nil && len(o.Skips) > 0 && e.Diagnosis != "" {
-				t.Skip(o.Skips[0])
-			}
-			require.Empty(t, o.Wrong)
-			if e.Toured {
-				failsItsTour(t, e, path, lab)
+			for _, e := range group {
+				t.Run(e.Name, func(t *testing.T) {
+					for _, thing := range e.Needs {
+						needs(t, thing)
+					}
+					t.Parallel()
+					judged(t, checkout, lab, e)
+				})
 			}
 		})
+	}
+}
+
+// judged has one entry judged, and shown by the tour if that has to notice it.
+func judged(t *testing.T, checkout, lab string, e corpus.Entry) {
+	t.Helper()
+	path := build(t, checkout, e)
+	o, err := e.Judge(t.Context(), judge.Orders{
+		Program: path, Lab: lab, Dir: place(t), Seed: 1,
+	})
+	require.NoError(t, err)
+	if o.Failure == nil && len(o.Skips) > 0 && e.Diagnosis != "" {
+		t.Skip(o.Skips[0])
+	}
+	require.Empty(t, o.Wrong)
+	if e.Toured {
+		failsItsTour(t, e, path, lab)
 	}
 }
 

@@ -48,7 +48,7 @@ func TestSkeletonsFailAsIntended(t *testing.T) {
 		t.Run(e.Step+"/"+e.Name, func(t *testing.T) {
 			t.Parallel()
 			needsOf(t, e.Step)
-			o := judged(t, e)
+			o := outcome(t, e)
 			assert.Empty(t, o.Wrong)
 			require.NotNil(t, o.Failure)
 			assert.Contains(t, o.Failure.Error(), reasons[e.Step+"/"+e.Name])
@@ -72,8 +72,8 @@ func needsOf(t *testing.T, step string) {
 	}
 }
 
-// judged builds an entry's program and has it judged.
-func judged(t *testing.T, e corpus.Entry) corpus.Outcome {
+// outcome builds an entry's program and has it judged.
+func outcome(t *testing.T, e corpus.Entry) corpus.Outcome {
 	t.Helper()
 	lab, err := program.Path(t.Context(), "lab")
 	require.NoError(t, err)
