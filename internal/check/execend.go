@@ -180,7 +180,7 @@ func (h *Held) signalLost(name string, want []string) *Failure {
 		Command:  h.Command,
 		Expected: "a signal to the program reaches its command: " + name,
 		Kernel:   fmt.Sprintf("the command caught %q; the program ", got[1:]),
-		Look:     "kill -" + name + " PID, of the program",
+		Look:     "kill -" + name + " $(pgrep -of 'trap USR1 HUP INT TERM')",
 	}
 	if name == "" {
 		f.Expected = "the command runs"

@@ -24,7 +24,7 @@ func noNetCause(s *Subject, r *remains) bool {
 	}
 	name, address := st.link()
 	r.f.Kernel += "; the child has " + st.String()
-	look := fmt.Sprintf("nsenter -t $(pgrep -nf %s) -n ip addr", r.held.Args[0])
+	const look = "man 8 ip-address"
 	switch {
 	case name == "" && r.refused("not found", "no such device", "enodev"):
 		return r.names("veth-not-moved", "The child has its loopback and no other link: the "+

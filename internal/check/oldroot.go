@@ -54,6 +54,10 @@ func (h *Held) ofHost(m *mountinfo.Info, outside []*mountinfo.Info) *Failure {
 	}
 	whole, of := false, ""
 	for _, o := range outside {
+		// The given root may be one of the host's mounts, but not the host's root.
+		if m.Mountpoint == "/" && o.Mountpoint != "/" {
+			continue
+		}
 		if o.Major == m.Major && o.Minor == m.Minor {
 			of = o.Mountpoint
 			if o.Root == m.Root {
