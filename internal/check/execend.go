@@ -27,8 +27,8 @@ func statusPasses(ctx context.Context, s *Subject) error {
 			"its command: WEXITSTATUS in wait(2) is the one to hand on."
 		switch r.Status {
 		case 0:
-			mistake, diagnosis = "exit-status-lost", "The program ends with 0 whatever its command "+
-				"said: callers take the failure for a success."
+			mistake, diagnosis = "exit-status-lost", "The program ends with 0 whatever its "+
+				"command said: callers take the failure for a success."
 		case 1:
 			mistake, diagnosis = "exit-status-flattened", "The program ends with 1 for whatever "+
 				"failure: the command's own status has a meaning, and gets lost."
@@ -80,14 +80,14 @@ func signalStatus(ctx context.Context, s *Subject) error {
 func signalMistake(status, sig int) (mistake, diagnosis string) {
 	switch status {
 	case 0:
-		return "signal-status-lost", "A command that was killed has no exit status, and the program " +
-			"took that for 0: WIFSIGNALED in wait(2) comes first."
+		return "signal-status-lost", "A command that was killed has no exit status, and the " +
+			"program took that for 0: WIFSIGNALED in wait(2) comes first."
 	case 255:
 		return "signal-is-minus-one", "A command that was killed has no exit status; the -1 that " +
 			"stands for that in some libraries became 255. WTERMSIG in wait(2) has the signal."
 	case sig:
-		return "signal-without-128", "The program ends with the signal's number, as if the command " +
-			"had exited with it. A shell adds 128, so that callers can tell."
+		return "signal-without-128", "The program ends with the signal's number, as if the " +
+			"command had exited with it. A shell adds 128, so that callers can tell."
 	}
 	return "signal-status-flattened", "That a signal ended the command is lost: " +
 		"WIFSIGNALED and WTERMSIG in wait(2) tell it, and 128 plus its number hands it on."
@@ -252,6 +252,6 @@ func killedWithProgram(ctx context.Context, s *Subject) error {
 		Kernel:    fmt.Sprintf("process %d still runs, its parent is another one now", h.PID),
 		Diagnosis: "Nobody told the command: prctl(2), PR_SET_PDEATHSIG, lets the kernel do it.",
 		Mistake:   "no-pdeathsig",
-		Look:      fmt.Sprintf("ps -o pid,ppid,args %s", h.pid()),
+		Look:      "ps -o pid,ppid,args " + h.pid(),
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/vishvananda/netlink"
 )
@@ -60,8 +61,7 @@ func (st netState) link() (string, netip.Prefix) {
 
 // fallbackLinks are those that some kernels give every network namespace.
 func fallbackLinks() []string {
-	return []string{"tunl0", "gre0", "gretap0", "erspan0", "sit0", "ip_vti0", "ip6_vti0", "ip6tnl0",
-		"ip6gre0"}
+	return strings.Fields("tunl0 gre0 gretap0 erspan0 sit0 ip_vti0 ip6_vti0 ip6tnl0 ip6gre0")
 }
 
 // withoutMaster returns the host's ends of veth pairs into other namespaces that are
