@@ -26,7 +26,8 @@ func newClean() *cobra.Command {
 			"clean undoes what a run that was killed has left: processes, the bridge with its\n" +
 			"rules, cgroups, directories. It takes for the lab's what the journal names and\n" +
 			"the kernel confirms, or what carries the lab's own mark, and nothing else. Then\n" +
-			"it compares the host with what it was before.",
+			"it compares the host with what it was before: mounts, and with them namespaces\n" +
+			"that files hold, links, routes, rules, cgroups, settings.",
 		Example: "  lab clean --dry-run\n  sudo lab clean",
 		GroupID: groupKeep,
 		Args:    arguments(0, 0),

@@ -153,19 +153,25 @@ func searchPath(root string) string {
 }
 
 // lowerPrivileges makes a step's program work for an ordinary user: it starts
-// in a user namespace in which they are root. It says so in one line.
+// in a user namespace in which they are root. It says so in one line. With limits
+// it starts in a cgroup of its own, where systemd has to be asked for one.
 func lowerPrivileges(cmd *exec.Cmd, step course.Step, line stepLine) error {
-	if os.Geteuid() == 0 || line.has("user") {
-		return nil
-	}
 	facts := need.Look()
+	limited := line.has("memory", "cpus", "pids")
+	var scope []string
+	if limited {
+		scope = delegatedScope(step, facts)
+	}
+	if os.Geteuid() == 0 || line.has("user") {
+		return prefix(cmd, scope...)
+	}
 	if !facts.UserNS.OK {
 		return hinted{
 			fmt.Errorf("run %s as an ordinary user: %s", step.ID, facts.UserNS.Why),
 			asRoot(),
 		}
 	}
-	if line.has("memory", "cpus", "pids") && !mayLimit(facts) {
+	if limited && !mayLimit(facts) {
 		// The step would say so, too, but its hint would name a root that is
 		// gone when it is pasted.
 		return hinted{
@@ -175,7 +181,7 @@ func lowerPrivileges(cmd *exec.Cmd, step course.Step, line stepLine) error {
 	}
 	fmt.Fprintf(os.Stderr, "lab: uid %d is root in a user namespace of its own from here on\n",
 		os.Getuid())
-	if scope := delegatedScope(step, facts); scope != nil {
+	if scope != nil {
 		return prefix(cmd, append(scope, "unshare", "--user", "--map-root-user")...)
 	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{
@@ -207,7 +213,7 @@ func delegatedScope(step course.Step, facts need.Facts) []string {
 		return nil
 	}
 	scope := []string{"systemd-run", "--quiet", "--scope", "-p", "Delegate=yes"}
-	if !facts.Root {
+	if !facts.RealRoot {
 		if os.Getenv("XDG_RUNTIME_DIR") == "" {
 			return nil // no service manager of this user to ask
 		}
@@ -216,8 +222,11 @@ func delegatedScope(step course.Step, facts need.Facts) []string {
 	return append(scope, "--")
 }
 
-// prefix puts a command before another, which it will execute.
+// prefix puts a command, if there is one, before another, which it will execute.
 func prefix(cmd *exec.Cmd, words ...string) error {
+	if len(words) == 0 {
+		return nil
+	}
 	path, err := exec.LookPath(words[0])
 	if err != nil {
 		return err

@@ -20,6 +20,7 @@ import (
 
 	"lab/internal/box"
 	"lab/internal/judge"
+	"lab/internal/oom"
 )
 
 // errUsage marks a command line that cannot be understood.
@@ -56,6 +57,9 @@ func main() {
 		os.Exit(judge.Main())
 	}
 	if status, ok := box.Run(os.Args); ok {
+		os.Exit(status)
+	}
+	if status, ok := oom.Child(os.Args); ok {
 		os.Exit(status)
 	}
 	os.Exit(explain(newRoot().ExecuteContext(context.Background())))

@@ -19,6 +19,11 @@ func newTour() *cobra.Command {
 	return linuxOnly("tour [STEP…]", "Show every step at work", groupRun)
 }
 
+// newOOM makes `lab oom`.
+func newOOM() *cobra.Command {
+	return linuxOnly("oom", "Show a memory limit, and the kill at its end", groupLook)
+}
+
 // newNS makes `lab ns`.
 func newNS() *cobra.Command {
 	return linuxOnly("ns [PID…]", "Who is in which namespace", groupLook)
@@ -38,6 +43,12 @@ func newMounts() *cobra.Command {
 func newCgroup() *cobra.Command {
 	return linuxOnly("cgroup PID [CONTROLLER…]",
 		"A process's cgroups: limits, usage and events, explained", groupLook)
+}
+
+// newLayers makes `lab layers`.
+func newLayers() *cobra.Command {
+	return linuxOnly("layers PID|DIR [LOWER…]",
+		"An overlay explained: which layer each file comes from", groupLook)
 }
 
 // newClean makes `lab clean`.
@@ -76,4 +87,9 @@ func newDev() *cobra.Command {
 	dev := linuxOnly("dev", "For work on the lab itself", "")
 	dev.Hidden = true
 	return dev
+}
+
+// newWatch makes `lab watch`.
+func newWatch() *cobra.Command {
+	return linuxOnly("watch [STEP]", "Check your program at each save", groupLearn)
 }

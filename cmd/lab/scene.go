@@ -68,6 +68,9 @@ func stageScene(ctx context.Context, step course.Step, out io.Writer) error {
 		Step: step.ID, Program: path, Root: root,
 		Rand: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
 	}
+	if step.ID == "05-cgroups" {
+		subject.Before = delegatedScope(step, need.Look())
+	}
 	return errors.Join(playInto(ctx, run, subject, out), endRun(run))
 }
 
@@ -149,15 +152,6 @@ func sceneUser(cmd *exec.Cmd, step course.Step, facts need.Facts) error {
 		return hinted{err, asRoot()}
 	}
 	cmd.Env = append(os.Environ(), "LAB_ROOTLESS=1")
-	if scope := delegatedScope(step, facts); scope != nil {
-		// To the commands before it /proc/self/exe is their own program.
-		self, err := os.Executable()
-		if err != nil {
-			return err
-		}
-		cmd.Path = self
-		return prefix(cmd, append(scope, "unshare", "--user", "--map-root-user")...)
-	}
 	cmd.SysProcAttr.Cloneflags = unix.CLONE_NEWUSER
 	cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{HostID: os.Getuid(), Size: 1}}
 	cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{HostID: os.Getgid(), Size: 1}}

@@ -59,7 +59,11 @@ func Of(pid int) ([]Cgroup, error) {
 	if err != nil {
 		return nil, err
 	}
-	yours, err := inspect.Memberships(os.Getpid())
+	self, err := inspect.Self()
+	if err != nil {
+		return nil, err
+	}
+	yours, err := inspect.Memberships(self)
 	if err != nil {
 		return nil, err
 	}

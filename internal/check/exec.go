@@ -48,6 +48,12 @@ func argumentsWhole(ctx context.Context, s *Subject) error {
 		Command: r.Command, Expected: "the arguments, one a line:\n" + want.String(),
 		Kernel: "the command was given:\n" + r.Stdout + r.Stderr,
 	}
+	if r.Stdout == "" && r.Status == 125 {
+		f.Mistake = "gave-up"
+		f.Diagnosis = "The program gave up by itself before the command ran; " +
+			"the line that it printed names the call."
+		return f
+	}
 	f.Mistake, f.Diagnosis = argumentsMistake(args, r)
 	return f
 }

@@ -6,12 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"math"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+
+	"golang.org/x/sys/unix"
 
 	"lab/internal/inspect"
 	"lab/internal/need"
@@ -19,8 +20,10 @@ import (
 
 // group is one process's cgroup in the hierarchy of a controller.
 type group struct {
-	version int
-	dir     string
+	version    int
+	controller string
+	mount      string // of the hierarchy
+	dir        string
 }
 
 // groups are a process's cgroups by controller.
@@ -47,7 +50,8 @@ func groupsOf(pid int) (groups, error) {
 			}
 			below, err := filepath.Rel(h.Root, path)
 			if _, known := found[controller]; err == nil && !known {
-				found[controller] = group{h.Version, filepath.Join(h.Mount, below)}
+				dir := filepath.Join(h.Mount, below)
+				found[controller] = group{h.Version, controller, h.Mount, dir}
 			}
 		}
 	}
@@ -103,20 +107,6 @@ func pathIn(text string, version int, controller string) string {
 	return ""
 }
 
-// holds compares a file of the cgroup with what it should hold.
-func (g group) holds(h *Held, file, want string) error {
-	got, err := g.text(file)
-	if err != nil || got == want {
-		return err
-	}
-	return &Failure{
-		Command: h.Command, Expected: file + " holds " + want,
-		Kernel:    fmt.Sprintf("%s/%s holds %q", g.dir, file, got),
-		Diagnosis: "The limit was not written, or to another cgroup, or in another unit.",
-		Look:      "cat " + filepath.Join(g.dir, file),
-	}
-}
-
 // percent reads how much of one CPU the cgroup gets, 0 if there is no limit:
 // quota and period in two files on version 1, "50000 100000" on version 2.
 func (g group) percent() (float64, error) {
@@ -140,16 +130,70 @@ func (g group) percent() (float64, error) {
 	return 100 * quota / period, nil
 }
 
-// wantPercent compares the CPU limit.
-func wantPercent(h *Held, g group, got, want float64) error {
-	if math.Abs(got-want) < 0.1 {
-		return nil
+// weight reads the share of the CPU that counts when others want it as well, and
+// the one that every cgroup begins with.
+func (g group) weight() (text, usual string, err error) {
+	text, err = g.text(g.file("cpu.shares", "cpu.weight"))
+	return text, g.file("1024", "100"), err
+}
+
+// isLimited reports whether the cgroup has a limit of its controller.
+func (g group) isLimited() (bool, error) {
+	switch g.controller {
+	case "memory":
+		text, err := g.text(g.file("memory.limit_in_bytes", "memory.max"))
+		return bounded(text), err
+	case "pids":
+		text, err := g.text("pids.max")
+		return bounded(text), err
 	}
-	file := g.file("cpu.cfs_quota_us", "cpu.max")
-	return &Failure{
-		Command: h.Command, Expected: fmt.Sprintf("quota / period is %g %%", want),
-		Kernel:    fmt.Sprintf("%s in %s gives %g %%", file, g.dir, got),
-		Diagnosis: "The quota is the part of each period that all CPUs together may spend.",
-		Look:      "cat " + filepath.Join(g.dir, file),
+	percent, err := g.percent()
+	return percent > 0, err
+}
+
+// bounded reports whether a text is a limit: no limit is the word max or, on
+// version 1, 9223372036854771712.
+func bounded(text string) bool {
+	n, err := strconv.ParseInt(text, 10, 64)
+	return err == nil && n < 1<<60
+}
+
+// parent is the cgroup around this one.
+func (g group) parent() group {
+	g.dir = filepath.Dir(g.dir)
+	return g
+}
+
+// byHand names the cgroup's directory for a shell on the host, where it has
+// another name when the command is repeated.
+//
+//	4:memory:/lab-4711
+func (g group) byHand(h *Held) string {
+	lines := fmt.Sprintf("grep -w %s /proc/%s/cgroup", g.controller, h.pid())
+	if g.version == 2 {
+		lines = fmt.Sprintf("grep ^0 /proc/%s/cgroup", h.pid())
 	}
+	return fmt.Sprintf("%s$(%s | cut -d: -f3)", g.mount, lines)
+}
+
+// deserted returns the cgroups of a hierarchy that hold nothing: no process and
+// no cgroup.
+func (g group) deserted() ([]string, error) {
+	var found []string
+	err := filepath.WalkDir(g.mount, func(dir string, entry fs.DirEntry, err error) error {
+		if err != nil || !entry.IsDir() {
+			return err
+		}
+		var st unix.Stat_t
+		if err := unix.Stat(dir, &st); err != nil {
+			return err
+		}
+		members, err := os.ReadFile(filepath.Join(dir, "cgroup.procs"))
+		// A directory has two links, and one more for each directory in it.
+		if err == nil && len(members) == 0 && st.Nlink == 2 {
+			found = append(found, dir)
+		}
+		return err
+	})
+	return found, err
 }

@@ -26,7 +26,9 @@ type image struct {
 	root string
 }
 
-// newImage makes the layers. Both have the file /opt/app/both.
+// newImage makes the layers. Both have the file /opt/app/both. The topmost has the
+// agent as well, and what a root needs: whichever layers a program leaves out, the
+// agent runs and the others are missed.
 func newImage(s *Subject) (*image, error) {
 	dir, err := os.MkdirTemp("", "lab-layers-")
 	if err != nil {
@@ -41,6 +43,10 @@ func newImage(s *Subject) (*image, error) {
 		"middle/opt/app/middle only": "seen through",
 		"upper/.keep":                "",
 		"second/.keep":               "",
+		"top/proc/.keep":             "",
+		"top/sys/.keep":              "",
+		"top/dev/.keep":              "",
+		"top/etc/.keep":              "",
 	} {
 		path := filepath.Join(dir, name)
 		err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755),
@@ -49,9 +55,25 @@ func newImage(s *Subject) (*image, error) {
 			return nil, errors.Join(err, m.remove())
 		}
 	}
-	return m, errors.Join(os.Remove(m.path("upper/.keep")), os.Remove(m.path("second/.keep")),
+	for _, empty := range []string{"upper", "second", "top/proc", "top/sys", "top/dev", "top/etc"} {
+		err = errors.Join(err, os.Remove(m.path(empty+"/.keep")))
+	}
+	return m, errors.Join(err,
 		os.Chmod(dir, 0o755), // its files are anybody's to read, as an image's are
-		s.own(dir))
+		s.own(dir), m.lend(s.Probe(false), s.Probe(true)))
+}
+
+// lend gives the topmost layer a file of the root.
+func (m *image) lend(from, name string) error {
+	to := m.path("top" + name)
+	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+		return err
+	}
+	if os.Link(from, to) == nil {
+		return nil
+	}
+	text, err := os.ReadFile(from)                         // on another file system
+	return errors.Join(err, os.WriteFile(to, text, 0o755)) //nolint:gosec // to be executed
 }
 
 // path returns the name of something in the image's directory.
@@ -90,7 +112,7 @@ func holdImage(
 	return withImage(s, func(m *image) error {
 		h, err := s.HoldAfter(ctx, true, prelude, m.flags(upper)...)
 		if err != nil {
-			return err
+			return s.whyNoOverlay(ctx, m.flags(upper), err)
 		}
 		judged := judge(m, h)
 		_, err = h.Stop(ctx)

@@ -18,7 +18,8 @@ func commandOutOfMemory(ctx context.Context, s *Subject) error {
 	if err != nil {
 		return err
 	}
-	return wantStatus(r, 137, "The OOM killer sends SIGKILL, and 128+9 is how that is told.")
+	return called("oom-status-lost",
+		wantStatus(r, 137, "The OOM killer sends SIGKILL, and 128+9 is how that is told."))
 }
 
 // toldAsCounted ends a command with status 137 in two ways, of which the kernel
@@ -31,17 +32,20 @@ func toldAsCounted(ctx context.Context, s *Subject) error {
 	for _, way := range []struct {
 		counted   bool
 		command   []string
+		mistake   string
 		diagnosis string
 	}{
 		{
 			true,
 			[]string{filepath.Join(s.Root, "bin", "hog"), "80M"},
+			"oom-not-told",
 			"Nobody learns why the command was killed: the counter oom_kill is to be read " +
 				"before the cgroup is removed.",
 		},
 		{
 			false,
 			[]string{s.Probe(false), "signal", "9"},
+			"oom-guessed-by-status",
 			"137 says that SIGKILL came, not from whom: read the counter oom_kill.",
 		},
 	} {
@@ -61,7 +65,7 @@ func toldAsCounted(ctx context.Context, s *Subject) error {
 			Kernel: fmt.Sprintf(
 				"its counter oom_kill has %s; the program ended with %d and said %q",
 				count, r.Status, strings.TrimSpace(r.Stderr)),
-			Diagnosis: way.diagnosis,
+			Mistake: way.mistake, Diagnosis: way.diagnosis,
 		}
 	}
 	return nil

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -16,15 +15,20 @@ import (
 
 // overlayChecks are those of 06-unionfs.
 func overlayChecks() []Check {
+	stacked := rootIsOverlay
 	return []Check{
-		{"its root is an overlay in which the upper layer hides the lower", rootIsOverlay},
-		{"no lower layer is changed", lowerStays},
-		{"upper takes copies, whiteouts and opaque directories", upperTakes},
-		{"hosts, hostname and resolv.conf are in a layer of their own", initLayer},
-		{"two containers share the lower layers at once", lowerShared},
-		{"without -upper the root is read-only", readOnlyRoot},
-		{"a hundred layers make a root", hundredLayers},
-		{"the host sees no mount, and only upper is left", nothingBesideUpper},
+		{"its root is an overlay in which the upper layer hides the lower", stacked},
+		{"no lower layer is changed", follows(lowerStays, stacked)},
+		{"upper takes copies, whiteouts and opaque directories", follows(upperTakes, stacked)},
+		{
+			"hosts, hostname and resolv.conf are in a layer of their own",
+			follows(initLayer, stacked),
+		},
+		{"two containers share the lower layers at once", follows(lowerShared, stacked)},
+		{"an upper layer in use is no second container's", follows(upperAlone, stacked)},
+		{"without -upper the root is read-only", follows(readOnlyRoot, stacked)},
+		{"a hundred layers make a root", follows(hundredLayers, stacked)},
+		{"the host sees no mount, and only upper is left", follows(nothingBesideUpper, stacked)},
 	}
 }
 
@@ -36,35 +40,59 @@ func rootIsOverlay(ctx context.Context, s *Subject) error {
 			return err
 		}
 		f := &Failure{
-			Command: h.Command, Expected: "the container's / is an overlay",
-			Kernel:    fmt.Sprintf("/proc/%d/mountinfo has no mount on /", h.PID),
-			Diagnosis: "The layers are not stacked by the kernel; copying them is no overlay.",
-			Look:      fmt.Sprintf("grep ' / / ' /proc/%s/mountinfo", h.pid()),
+			Command: h.Command, Expected: "the container's / is an overlay with an upper layer",
+			Kernel: fmt.Sprintf("/proc/%d/mountinfo has no mount on /", h.PID),
+			Look:   fmt.Sprintf("grep ' / / ' /proc/%s/mountinfo", h.pid()),
 		}
-		if mount == nil {
+		if mount != nil {
+			f.Kernel = fmt.Sprintf("it is %s with the options %s", mount.FSType, mount.VFSOptions)
+		}
+		switch {
+		case mount == nil || mount.FSType != "overlay":
+			f.Mistake = "no-overlay"
+			f.Diagnosis = "The layers are not stacked by the kernel: " +
+				"one of them, or a copy of them, is the root."
+			return f
+		case !strings.Contains(mount.VFSOptions, "upperdir="):
+			f.Mistake = "upper-left-out"
+			f.Diagnosis = "The overlay was mounted without upperdir= and workdir=, " +
+				"so it is read-only."
 			return f
 		}
-		if mount.FSType != "overlay" {
-			f.Kernel = "it is " + mount.FSType
-			return f
-		}
-		for name, want := range map[string]string{
-			"/opt/app/both": m.word, "/opt/app/middle only": "seen through",
-		} {
-			text, err := os.ReadFile(h.inside(name))
-			if err == nil && string(text) == want {
-				continue
-			}
+		return layersShown(m, h)
+	})
+}
+
+// layersShown looks for a file of each lower layer.
+func layersShown(m *image, h *Held) error {
+	for _, in := range []struct{ layer, name string }{
+		{m.path("top"), "/opt/app/gone"},
+		{m.path("middle"), "/opt/app/middle only"},
+		{m.root, "/bin/sh"},
+	} {
+		if _, err := os.Lstat(h.inside(in.name)); err != nil {
 			return &Failure{
-				Command: h.Command, Expected: fmt.Sprintf("%s says %q inside", name, want),
-				Kernel: fmt.Sprintf("it says %q, %v", text, err),
-				Diagnosis: "The layers are in another order than lowerdir= has them: " +
-					"the first is the topmost.",
+				Command:  h.Command,
+				Expected: fmt.Sprintf("%s of %s is seen inside", in.name, in.layer),
+				Kernel:   err.Error(), Mistake: "lower-layers-left-out",
+				Diagnosis: "Not all layers of -lower are in the overlay's lowerdir=, " +
+					"where they stand one after the other with colons between them.",
 				Look: "ls " + h.insideByHand("/opt/app"),
 			}
 		}
-		return nil
-	})
+	}
+	text, err := os.ReadFile(h.inside("/opt/app/both"))
+	if err != nil || string(text) == m.word {
+		return err
+	}
+	return &Failure{
+		Command: h.Command, Expected: fmt.Sprintf("/opt/app/both says %q inside", m.word),
+		Kernel:  fmt.Sprintf("it says %q, which a lower layer has", text),
+		Mistake: "layer-order-reversed",
+		Diagnosis: "The layers are in another order than -lower has them: " +
+			"in lowerdir= the first is the topmost.",
+		Look: "cat " + h.insideByHand("/opt/app/both"),
+	}
 }
 
 // changes is a line of shell that changes the root in every way: a new file, a
@@ -92,11 +120,15 @@ func lowerStays(ctx context.Context, s *Subject) error {
 		if d := differences(before, after); len(d) > 0 {
 			return &Failure{
 				Command: r.Command, Expected: "the layers of -lower are as before",
-				Kernel:    "changed: " + strings.Join(d, ", "),
-				Diagnosis: "The container wrote to a lower layer, which others use as well.",
+				Kernel:  "changed: " + strings.Join(d, ", "),
+				Mistake: "upper-and-lower-swapped",
+				Diagnosis: "A layer of -lower was given to the kernel as upperdir=: " +
+					"the container wrote to it, and others use it as well.",
+				Look: "ls -lR " + m.path("top"),
 			}
 		}
-		return wantStatus(r, 0, "The root with -upper has to be writable.")
+		return called("root-not-writable",
+			wantStatus(r, 0, "The root with -upper has to be writable."))
 	})
 }
 
@@ -108,27 +140,36 @@ func upperTakes(ctx context.Context, s *Subject) error {
 			return err
 		}
 		upper := m.path("upper")
-		fail := func(expected string, kernel any, diagnosis string) error {
+		fail := func(mistake, expected, kernel, diagnosis string) error {
 			return &Failure{
-				Command: r.Command, Expected: expected, Kernel: fmt.Sprint(kernel),
-				Diagnosis: diagnosis, Look: "ls -lR " + upper,
+				Command: r.Command, Expected: expected, Kernel: kernel,
+				Mistake: mistake, Diagnosis: diagnosis, Look: "ls -lR " + upper,
 			}
+		}
+		if in, err := names(upper); err != nil || len(in) == 0 {
+			return errors.Join(err, fail("upper-elsewhere",
+				upper+" has what the container changed", "it is empty",
+				"Another directory than that of -upper is the overlay's upperdir=: "+
+					"what the container changes is lost, or mixed with another's."))
 		}
 		text, err := os.ReadFile(filepath.Join(upper, "opt/app/both"))
 		if want := m.word + "more\n"; err != nil || string(text) != want {
-			return fail(fmt.Sprintf("upper has a copy of opt/app/both that says %q", want),
+			return fail("not-copied-up",
+				fmt.Sprintf("upper has a copy of opt/app/both that says %q", want),
 				fmt.Sprintf("%q, %v", text, err),
 				"The first write copies the whole file up; here it went elsewhere.")
 		}
 		var st unix.Stat_t
 		err = unix.Lstat(filepath.Join(upper, "opt/app/gone"), &st)
 		if err != nil || st.Mode&unix.S_IFMT != unix.S_IFCHR || st.Rdev != 0 {
-			return fail("upper has a whiteout opt/app/gone, the character device 0:0",
+			return fail("no-whiteout",
+				"upper has a whiteout opt/app/gone, the character device 0:0",
 				fmt.Sprintf("mode %o, device %x, %v", st.Mode, st.Rdev, err),
 				"What was removed inside has to be hidden by upper.")
 		}
 		if got := opaque(filepath.Join(upper, "opt/app/old")); got != "y" {
-			return fail("upper has an opaque directory opt/app/old: overlay.opaque is y",
+			return fail("not-opaque",
+				"upper has an opaque directory opt/app/old: overlay.opaque is y",
 				fmt.Sprintf("overlay.opaque is %q", got),
 				"A directory that was removed and made again must not show the old one's files.")
 		}
@@ -164,22 +205,31 @@ func initLayer(ctx context.Context, s *Subject) error {
 
 // judgeInitLayer reads the files while the container runs.
 func judgeInitLayer(m *image, h *Held, hostname string) error {
-	for name, want := range map[string]string{
-		"/etc/hostname": hostname + "\n", "/etc/hosts": hostname, "/etc/resolv.conf": "",
+	for _, own := range []struct{ name, want, mistake, diagnosis string }{
+		{
+			"/etc/hostname", hostname + "\n", "init-layer-missing",
+			"The file is the image's, which knows no container's name: " +
+				"the files that differ from run to run have to be in a layer above it.",
+		},
+		{
+			"/etc/hosts", hostname, "hosts-without-name",
+			"The container does not find its own name: /etc/hosts needs a line with it.",
+		},
+		{"/etc/resolv.conf", "", "resolv-conf-missing", "The container knows no name server."},
 	} {
-		text, err := os.ReadFile(h.inside(name))
-		if err != nil || !strings.Contains(string(text), want) {
+		text, err := os.ReadFile(h.inside(own.name))
+		if err != nil || !strings.Contains(string(text), own.want) {
 			return &Failure{
-				Command: h.Command, Expected: fmt.Sprintf("%s has %q", name, want),
-				Kernel:    fmt.Sprintf("%q, %v", text, err),
-				Diagnosis: "The file is the image's: nobody wrote this container's.",
-				Look:      "cat " + h.insideByHand(name),
+				Command: h.Command, Expected: fmt.Sprintf("%s has %q", own.name, own.want),
+				Kernel:  fmt.Sprintf("%q, %v", text, err),
+				Mistake: own.mistake, Diagnosis: own.diagnosis,
+				Look: "cat " + h.insideByHand(own.name),
 			}
 		}
-		if _, err := os.Lstat(m.path("upper" + name)); err == nil {
+		if _, err := os.Lstat(m.path("upper" + own.name)); err == nil {
 			return &Failure{
 				Command: h.Command, Expected: "upper has only what the container changed",
-				Kernel: "it has " + name,
+				Kernel: "it has " + own.name, Mistake: "init-layer-in-upper",
 				Diagnosis: "What differs from run to run belongs into a lower layer of its own, " +
 					"not into upper.",
 				Look: "ls -lR " + m.path("upper"),
@@ -187,40 +237,6 @@ func judgeInitLayer(m *image, h *Held, hostname string) error {
 		}
 	}
 	return nil
-}
-
-// lowerShared holds two containers on the same lower layers.
-func lowerShared(ctx context.Context, s *Subject) error {
-	words := map[string]string{"upper": s.Word("first"), "second": s.Word("second")}
-	write := func(upper string) string { return "echo " + words[upper] + " > /opt/app/both" }
-	return withImage(s, func(m *image) error {
-		running := map[string]*Held{}
-		var errs []error
-		for upper := range words {
-			h, err := s.HoldAfter(ctx, true, write(upper), m.flags(upper)...)
-			if err != nil {
-				errs = append(errs, err)
-				continue
-			}
-			running[upper] = h
-		}
-		for upper, h := range running {
-			text, err := os.ReadFile(h.inside("/opt/app/both"))
-			if err != nil || string(text) != words[upper]+"\n" {
-				errs = append(errs, &Failure{
-					Command:   h.Command,
-					Expected:  fmt.Sprintf("/opt/app/both says %q inside", words[upper]),
-					Kernel:    fmt.Sprintf("%q, %v", text, err),
-					Diagnosis: "Two containers with one image write to the same place.",
-				})
-			}
-		}
-		for _, h := range running {
-			_, err := h.Stop(ctx)
-			errs = append(errs, err)
-		}
-		return errors.Join(errs...)
-	})
 }
 
 // readOnlyRoot tries to write through the container's root, from outside.
@@ -235,72 +251,11 @@ func readOnlyRoot(ctx context.Context, s *Subject) error {
 		}
 		return &Failure{
 			Command: h.Command, Expected: "writing to / gives EROFS",
-			Kernel: fmt.Sprintf("creating a file there: %v", err),
+			Kernel:  fmt.Sprintf("creating a file there: %v", err),
+			Mistake: "writable-without-upper",
 			Diagnosis: "Without an upper layer there is no place for changes: " +
 				"the root has to refuse them.",
 			Look: fmt.Sprintf("grep ' / / ' /proc/%s/mountinfo", h.pid()),
-		}
-	})
-}
-
-// hundredLayers stacks layers whose names together exceed a page of options.
-func hundredLayers(ctx context.Context, s *Subject) error {
-	return withImage(s, func(m *image) error {
-		var lower, names []string
-		for i := range 100 {
-			name := s.Word(fmt.Sprintf("layer-%02d-with-a-name-of-some-length", i))
-			if err := os.MkdirAll(m.path(name+"/"+name), 0o755); err != nil {
-				return err
-			}
-			lower, names = append(lower, m.path(name)), append(names, name)
-		}
-		flags := []string{
-			"-lower", strings.Join(append(lower, m.root), ":"),
-			"-upper", m.path("upper"),
-		}
-		h, err := s.Hold(ctx, true, flags...)
-		if err != nil {
-			return err
-		}
-		var judged error
-		for _, name := range names {
-			if _, err := os.Stat(h.inside("/" + name)); err != nil && judged == nil {
-				judged = &Failure{
-					Command: h.Command, Expected: "the root shows the files of all layers",
-					Kernel: err.Error(),
-					Diagnosis: "Layers were left out: the options of a mount have to fit " +
-						"into one page.",
-				}
-			}
-		}
-		_, err = h.Stop(ctx)
-		return errors.Join(judged, err)
-	})
-}
-
-// nothingBesideUpper looks at the host while a container runs and after.
-func nothingBesideUpper(ctx context.Context, s *Subject) error {
-	return withImage(s, func(m *image) error {
-		before, err := names(m.dir)
-		if err != nil {
-			return err
-		}
-		err = hostTableStays(ctx, s, m.flags("upper"), oldRootGone)
-		after, errAfter := names(m.dir)
-		if err := errors.Join(err, errAfter); err != nil {
-			return err
-		}
-		if slices.Equal(before, after) {
-			return nil
-		}
-		return &Failure{
-			Command: shellLine(slices.Concat(
-				[]string{s.Program, "run"}, m.flags("upper"), []string{"true"})),
-			Expected: "beside upper is what was there before: " + strings.Join(before, " "),
-			Kernel:   strings.Join(after, " "),
-			Diagnosis: "The overlay's working directory is of no use after the container: " +
-				"it has to be removed when the mount is gone.",
-			Look: "ls -la " + m.dir,
 		}
 	})
 }

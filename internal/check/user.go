@@ -6,11 +6,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -20,14 +20,22 @@ import (
 
 // userChecks are those of 08-user.
 func userChecks() []Check {
+	apart := asUser(ownUserNamespace)
 	return []Check{
-		{"with -user the container has a user namespace of its own", asUser(ownUserNamespace)},
-		{"its root is an unprivileged user outside", asUser(unprivilegedOutside)},
-		{"its maps give root one id outside, for users and groups", asUser(rootIsMapped)},
-		{"setgroups is denied in it", asUser(setgroupsDenied)},
-		{"its root has every capability inside", asUser(allCapabilities)},
-		{"its other namespaces belong to its user namespace", asUser(ownsNamespaces)},
-		{"its root has no capability outside", noneOutside},
+		{"with -user the container has a user namespace of its own", apart},
+		{"its root is an unprivileged user outside", follows(asUser(unprivilegedOutside), apart)},
+		{
+			"its maps give root one id outside, for users and groups",
+			follows(asUser(rootIsMapped), apart),
+		},
+		{"setgroups is denied in it", follows(asUser(setgroupsDenied), apart)},
+		{"its root has none of the caller's groups", follows(groupsLeft, apart)},
+		{"its root has every capability inside", follows(asUser(allCapabilities), apart)},
+		{
+			"its other namespaces belong to its user namespace",
+			follows(asUser(ownsNamespaces), apart),
+		},
+		{"its root has no capability outside", follows(noneOutside, apart)},
 		{"when the program is killed, the container ends", diesWithProgram},
 	}
 }
@@ -38,7 +46,7 @@ func asUser(judge func(*Held) error) func(context.Context, *Subject) error {
 	return func(ctx context.Context, s *Subject) error {
 		h, err := s.Hold(ctx, true, "-user", "-rootfs", s.Root)
 		if err != nil {
-			return err
+			return s.whyNoUser(ctx, err)
 		}
 		judged := judge(h)
 		_, err = h.Stop(ctx)
@@ -47,7 +55,9 @@ func asUser(judge func(*Held) error) func(context.Context, *Subject) error {
 }
 
 // ownUserNamespace compares the inodes.
-func ownUserNamespace(h *Held) error { return compareNamespace(h, "user", "CLONE_NEWUSER") }
+func ownUserNamespace(h *Held) error {
+	return called("no-clone-newuser", compareNamespace(h, "user", "CLONE_NEWUSER"))
+}
 
 // unprivilegedOutside reads the agent's ids as the host sees them. The kernel
 // translates them for the reader: a reader who is root of a user namespace
@@ -57,80 +67,95 @@ func unprivilegedOutside(h *Held) error {
 	if err != nil {
 		return err
 	}
-	own, err := inspect.IDMap(os.Getpid(), "uid")
-	if err != nil {
-		return err
-	}
-	if len(own) == 0 || own[0].Inside != 0 || own[0].Outside != 0 {
-		return nil // our 0 is an ordinary user
+	if real, err := rootIsReal(); err != nil || !real {
+		return err // our 0 is an ordinary user
 	}
 	ids := slices.Concat(status.UID[:], status.GID[:], status.Groups)
 	if !slices.Contains(ids, 0) {
 		return nobodyElse(h, status.UID[0])
 	}
-	return &Failure{
+	f := &Failure{
 		Command: h.Command, Expected: "no id of the container's root is 0 outside",
 		Kernel: fmt.Sprintf("/proc/%d/status: Uid %v, Gid %v, Groups %v",
 			h.PID, status.UID, status.GID, status.Groups),
-		Diagnosis: "Uid 0 inside stands for uid 0 outside: whoever gets out is root. " +
-			"Root has to give the container other ids, and leave its own groups first.",
 		Look: fmt.Sprintf("grep -E 'Uid|Gid|Groups' /proc/%s/status", h.pid()),
 	}
+	switch {
+	case slices.Contains(status.UID[:], 0):
+		f.Mistake = "root-outside-too"
+		f.Diagnosis = "Uid 0 inside stands for uid 0 outside: whoever gets out is root. " +
+			"Where root runs the program, the container needs other ids."
+	case slices.Contains(status.GID[:], 0):
+		f.Mistake = "group-root-outside"
+		f.Diagnosis = "Gid 0 inside stands for gid 0 outside: " +
+			"the container's root has the rights of root's group on the host."
+	default:
+		f.Mistake = "groups-kept"
+		f.Diagnosis = groupsKept
+	}
+	return f
+}
+
+// groupsKept is a diagnosis.
+const groupsKept = "The container's root still has the groups of whoever ran the program, and " +
+	"their files: leave them, setgroups(2), before the namespace is made that denies it."
+
+// rootIsReal reports whether root here is root of the machine, as far as user ids
+// go:
+//
+//	0          0 4294967295
+func rootIsReal() (bool, error) {
+	own, err := inspect.IDMap(os.Getpid(), "uid")
+	return len(own) > 0 && own[0].Inside == 0 && own[0].Outside == 0, err
+}
+
+// groupsLeft has somebody with more groups run the program.
+func groupsLeft(ctx context.Context, s *Subject) error {
+	real, err := rootIsReal()
+	if err != nil {
+		return err
+	}
+	if !real || os.Geteuid() != 0 || s.Credential != nil {
+		return nil // who is not root could leave no group
+	}
+	with := *s
+	with.Credential = &syscall.Credential{Groups: []uint32{0, 4}}
+	return asUser(func(h *Held) error {
+		status, err := inspect.ReadStatus(h.PID)
+		if err != nil || len(status.Groups) == 0 {
+			return err
+		}
+		return &Failure{
+			Command:  "setpriv --groups 0,4 " + h.Command,
+			Expected: "the command is in no supplementary group",
+			Kernel:   fmt.Sprintf("/proc/%d/status: Groups %v", h.PID, status.Groups),
+			Mistake:  "groups-kept", Diagnosis: groupsKept,
+			Look: fmt.Sprintf("grep Groups /proc/%s/status", h.pid()),
+		}
+	})(ctx, &with)
 }
 
 // nobodyElse looks for the id among the accounts of the host: the container may
 // be whoever runs the program, or nobody.
-//
-//	daemon:x:1:1:daemon:/usr/sbin:/usr/sbin/nologin
 func nobodyElse(h *Held, id int) error {
 	program, err := inspect.ReadStatus(h.Program)
 	if err != nil || program.UID[1] == id {
 		return err
 	}
-	accounts, err := os.ReadFile("/etc/passwd")
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	for line := range strings.Lines(string(accounts)) {
-		fields := strings.Split(line, ":")
-		if len(fields) < 3 || fields[2] != strconv.Itoa(id) || fields[0] == "nobody" {
-			continue
-		}
-		return &Failure{
-			Command: h.Command, Expected: "uid 0 inside is nobody of this host",
-			Kernel: fmt.Sprintf("/proc/%d/status: Uid %d, and /etc/passwd has %q for it",
-				h.PID, id, fields[0]),
-			Diagnosis: "Root inside is somebody else outside: it can end that account's " +
-				"processes and read its files.",
-			Look: fmt.Sprintf("grep Uid /proc/%s/status; getent passwd %d", h.pid(), id),
-		}
-	}
-	return err
-}
-
-// rootIsMapped compares the maps with who the agent is outside.
-func rootIsMapped(h *Held) error {
-	status, err := inspect.ReadStatus(h.PID)
-	if err != nil {
+	all, err := accounts()
+	name, known := all[id]
+	if err != nil || !known {
 		return err
 	}
-	for kind, outside := range map[string]int{"uid": status.UID[0], "gid": status.GID[0]} {
-		maps, err := inspect.IDMap(h.PID, kind)
-		if err != nil {
-			return err
-		}
-		if len(maps) > 0 && maps[0].Inside == 0 && maps[0].Outside == outside {
-			continue
-		}
-		return &Failure{
-			Command:   h.Command,
-			Expected:  fmt.Sprintf("%s 0 inside stands for %d outside", kind, outside),
-			Kernel:    fmt.Sprintf("/proc/%d/%s_map: %v", h.PID, kind, maps),
-			Diagnosis: "A user namespace without a map has no ids: everybody in it is nobody.",
-			Look:      fmt.Sprintf("cat /proc/%s/%s_map", h.pid(), kind),
-		}
+	return &Failure{
+		Command: h.Command, Expected: "uid 0 inside is nobody of this host",
+		Kernel: fmt.Sprintf("/proc/%d/status: Uid %d, and /etc/passwd has %q for it",
+			h.PID, id, name),
+		Mistake: "root-is-another-account",
+		Diagnosis: "Root inside is somebody else outside: it can end that account's " +
+			"processes and read its files.",
+		Look: fmt.Sprintf("grep Uid /proc/%s/status; getent passwd %d", h.pid(), id),
 	}
-	return nil
 }
 
 // setgroupsDenied reads the switch.
@@ -141,11 +166,13 @@ func setgroupsDenied(h *Held) error {
 		return err
 	}
 	return &Failure{
-		Command: h.Command, Expected: "deny", Kernel: fmt.Sprintf("%s: %s", path, text),
+		Command: h.Command, Expected: "deny",
+		Kernel:  fmt.Sprintf("%s: %s", path, strings.TrimSpace(string(text))),
+		Mistake: "setgroups-not-denied",
 		Diagnosis: "Root inside can leave its groups, " +
 			"and so reach files that are closed to one of them: " +
 			"deny has to be written before the gid_map.",
-		Look: "cat " + path,
+		Look: fmt.Sprintf("cat /proc/%s/setgroups", h.pid()),
 	}
 }
 
@@ -167,13 +194,19 @@ func allCapabilities(h *Held) error {
 	if status.CapEff == all {
 		return nil
 	}
-	return &Failure{
+	f := &Failure{
 		Command: h.Command, Expected: fmt.Sprintf("CapEff: %016x", all),
-		Kernel: fmt.Sprintf("/proc/%d/status: CapEff: %016x", h.PID, status.CapEff),
-		Diagnosis: "A child that was executed before its map was written has no capabilities: " +
-			"it has to execute itself again once it is uid 0.",
-		Look: fmt.Sprintf("grep CapEff /proc/%s/status", h.pid()),
+		Kernel:    fmt.Sprintf("/proc/%d/status: CapEff: %016x", h.PID, status.CapEff),
+		Mistake:   "exec-before-map",
+		Diagnosis: execBeforeMap,
+		Look:      fmt.Sprintf("grep CapEff /proc/%s/status", h.pid()),
 	}
+	if status.CapEff != 0 {
+		f.Mistake = "capabilities-missing"
+		f.Diagnosis = "Root inside lacks capabilities, which are harmless outside of its user " +
+			"namespace: something has dropped them, or they are not in the bounding set."
+	}
+	return f
 }
 
 // ownsNamespaces asks the kernel for the owner of each namespace: a capability
@@ -196,9 +229,10 @@ func ownsNamespaces(h *Held) error {
 			Expected: fmt.Sprintf("the %s namespace belongs to user:[%d]", kind, user),
 			Kernel: fmt.Sprintf("NS_GET_USERNS of /proc/%d/ns/%s says user:[%d]",
 				h.PID, kind, owner),
+			Mistake: "namespace-not-owned",
 			Diagnosis: "It was made before the user namespace, or not at all, " +
 				"so root inside has no right over it.",
-			Look: fmt.Sprintf("lsns -o NS,TYPE,PID,ONS -p %s", h.pid()),
+			Look: "lsns -o NS,TYPE,PID,ONS -p " + h.pid(),
 		}
 	}
 	return nil
@@ -218,7 +252,8 @@ func noneOutside(ctx context.Context, s *Subject) error {
 	}
 	return &Failure{
 		Command: r.Command, Expected: "permission denied",
-		Kernel: fmt.Sprintf("exit status %d; %s", r.Status, strings.TrimSpace(r.Stderr)),
+		Kernel:  fmt.Sprintf("exit status %d; %s", r.Status, strings.TrimSpace(r.Stderr)),
+		Mistake: "capability-outside",
 		Diagnosis: "The container's root has a capability outside of its namespaces: " +
 			"it is the host's root.",
 		Look: "readlink /proc/self/ns/user",
@@ -250,10 +285,10 @@ func diesWithProgram(ctx context.Context, s *Subject) error {
 	}
 	return &Failure{
 		Command: h.Command, Expected: "no process is left after kill -KILL of the program",
-		Kernel: fmt.Sprintf("process %d still runs", h.PID),
+		Kernel: fmt.Sprintf("process %d still runs", h.PID), Mistake: "outlives-program",
 		Diagnosis: "The kernel forgets PR_SET_PDEATHSIG when a process gains capabilities: " +
 			"it has to be asked for again after the second execve(2).",
-		Look: fmt.Sprintf("ps -p %s", h.pid()),
+		Look: "ps -p " + h.pid(),
 	}
 }
 

@@ -12,19 +12,19 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
-
-	"lab/internal/inspect"
 )
 
 // volumeChecks are those of 07-volumes.
 func volumeChecks() []Check {
+	seen := volumesSeen
 	return []Check{
 		// The first, for what is left by one run gets in the way of the next.
 		{"the host sees no mount, and its files stay", volumeLeavesNothing},
 		{"a directory and a file are the same inodes inside and outside", sameInodes},
-		{"what is written inside is written outside", writesThrough},
-		{"a read-only volume refuses every write", readOnlyVolume},
-		{"a symbolic link in the root leads no volume outside", linkStaysInside},
+		{"what is written inside is written outside", follows(writesThrough, seen)},
+		{"a read-only volume refuses every write", follows(readOnlyVolume, seen)},
+		{"what is mounted in a source is seen as well", follows(submountSeen, seen)},
+		{"a symbolic link in the root leads no volume outside", follows(linkStaysInside, seen)},
 		{"a source that does not exist is refused", sourceMissing},
 	}
 }
@@ -59,7 +59,7 @@ func holdShared(
 		h, err := s.HoldAfter(ctx, true, prelude, "-rootfs", s.Root,
 			"-v", v.dir+":/mnt"+option, "-v", v.file+":/etc/hostname"+option)
 		if err != nil {
-			return err
+			return s.whyNoFile(ctx, v, err)
 		}
 		judged := judge(v, h)
 		_, err = h.Stop(ctx)
@@ -70,27 +70,79 @@ func holdShared(
 // sameInodes compares device and inode from outside.
 func sameInodes(ctx context.Context, s *Subject) error {
 	return holdShared(ctx, s, "", "", func(v *shared, h *Held) error {
-		return errors.Join(
-			sameInode(h, v.dir, "/mnt"),
-			sameInode(h, v.file, "/mnt/"+filepath.Base(v.file)),
-			sameInode(h, v.file, "/etc/hostname"))
+		dir, file := sameInode(h, v.dir, "/mnt"), sameInode(h, v.file, "/etc/hostname")
+		for _, f := range []*Failure{dir, file} {
+			if f != nil && (dir == nil || file == nil) {
+				f.Mistake = "one-volume-only"
+				f.Diagnosis = "Of two -v only one was mounted: " +
+					"the flag may be repeated, and none takes the place of another."
+			}
+			if f != nil {
+				return f
+			}
+		}
+		if f := sameInode(h, v.file, "/mnt/"+filepath.Base(v.file)); f != nil {
+			return f
+		}
+		return errors.Join(volumePrivate(h), volumeClosed(h, v))
 	})
 }
 
-// sameInode compares one name on the host with one in the container.
-func sameInode(h *Held, host, inside string) error {
+// volumesSeen is sameInodes without the rest.
+func volumesSeen(ctx context.Context, s *Subject) error {
+	return holdShared(ctx, s, "", "", func(v *shared, h *Held) error {
+		for inside, host := range map[string]string{"/mnt": v.dir, "/etc/hostname": v.file} {
+			if f := sameInode(h, host, inside); f != nil {
+				return f
+			}
+		}
+		return nil
+	})
+}
+
+// sameInode compares one name on the host with one in the container; nil if they
+// are one file.
+func sameInode(h *Held, host, inside string) *Failure {
 	same, err := isSame(host, h.inside(inside))
 	if err == nil && same {
 		return nil
 	}
-	return &Failure{
+	f := &Failure{
 		Command:  h.Command,
 		Expected: fmt.Sprintf("%s inside is %s of the host, by device and inode", inside, host),
-		Kernel:   fmt.Sprintf("it is another file, %v", err),
-		Diagnosis: "The files were copied, or the volume is not where it should be. " +
-			"A bind mount shows the very inode.",
+		Kernel:   "it is another file",
+		Mistake:  "volume-not-mounted",
+		Diagnosis: "Nothing of the source is at the target: " +
+			"no mount shows it there when the command runs.",
 		Look: fmt.Sprintf("stat %s %s", host, h.insideByHand(inside)),
 	}
+	if err != nil {
+		f.Kernel = err.Error()
+	}
+	if looksLike(host, h.inside(inside)) {
+		f.Kernel = "it is another file, with the same content"
+		f.Mistake = "volume-copied"
+		f.Diagnosis = "The source was copied: what one side writes the other does not see. " +
+			"A bind mount shows the very inode."
+	}
+	return f
+}
+
+// looksLike compares the content of two files, or the names in two directories.
+func looksLike(a, b string) bool {
+	in, err := os.ReadFile(a)
+	if err == nil {
+		text, err := os.ReadFile(b)
+		return err == nil && string(in) == string(text)
+	}
+	all, err := names(a)
+	if err != nil || len(all) == 0 {
+		return false
+	}
+	here, err := names(b)
+	return err == nil && !slices.ContainsFunc(all, func(name string) bool {
+		return !slices.Contains(here, name)
+	})
 }
 
 // isSame reports whether two names are one file.
@@ -105,6 +157,9 @@ func writesThrough(ctx context.Context, s *Subject) error {
 	name, text := s.Word("made-inside"), s.Word("text")
 	prelude := fmt.Sprintf("echo %s > /mnt/%s; echo %s > /etc/hostname", text, name, text)
 	return holdShared(ctx, s, "", prelude, func(v *shared, h *Held) error {
+		if err := writable(h, "/mnt"); err != nil {
+			return err
+		}
 		for _, path := range []string{filepath.Join(v.dir, name), v.file} {
 			got, err := os.ReadFile(path)
 			if err == nil && string(got) == text+"\n" {
@@ -113,6 +168,7 @@ func writesThrough(ctx context.Context, s *Subject) error {
 			return &Failure{
 				Command: h.Command, Expected: fmt.Sprintf("%s says %q on the host", path, text),
 				Kernel:    fmt.Sprintf("%q, %v", got, err),
+				Mistake:   "written-elsewhere",
 				Diagnosis: "What the container wrote went to a file of its own.",
 				Look:      "ls -l " + v.dir,
 			}
@@ -125,11 +181,6 @@ func writesThrough(ctx context.Context, s *Subject) error {
 // of the host if this is root: no mode bits refuse that, only the mount does.
 func readOnlyVolume(ctx context.Context, s *Subject) error {
 	return holdShared(ctx, s, ":ro", "", func(v *shared, h *Held) error {
-		err := errors.Join(sameInode(h, v.dir, "/mnt"),
-			sameInode(h, v.file, "/etc/hostname"))
-		if err != nil {
-			return err
-		}
 		for point, name := range map[string]string{
 			"/mnt": "/mnt/" + filepath.Base(v.file), "/etc/hostname": "/etc/hostname",
 		} {
@@ -152,7 +203,8 @@ func readOnlyVolume(ctx context.Context, s *Subject) error {
 				Command: h.Command,
 				Expected: fmt.Sprintf("%s is mounted read-only; opening %s to write gives EROFS",
 					point, name),
-				Kernel: fmt.Sprintf("mount options %s; open: %v", options, err),
+				Kernel:  fmt.Sprintf("mount options %s; open: %v", options, err),
+				Mistake: "ro-not-applied",
 				Diagnosis: "MS_RDONLY together with MS_BIND does nothing: " +
 					"a bind mount has to be made read-only in a second call.",
 				Look: fmt.Sprintf("grep ' %s ' /proc/%s/mountinfo", point, h.pid()),
@@ -171,8 +223,15 @@ func volumeLeavesNothing(ctx context.Context, s *Subject) error {
 		}
 		flags := []string{"-rootfs", s.Root, "-v", v.dir + ":/mnt"}
 		err = hostTableStays(ctx, s, flags, func(_ *Subject, h *Held) error {
-			return sameInode(h, v.dir, "/mnt")
+			if err := volumeHidden(s, h); err != nil {
+				return err
+			}
+			if f := sameInode(h, v.dir, "/mnt"); f != nil {
+				return f
+			}
+			return nil
 		})
+		err = s.whyNoVolume(ctx, v, err)
 		after, errAfter := fingerprints([]string{s.Root, v.dir})
 		if err := errors.Join(err, errAfter); err != nil {
 			return err
@@ -183,88 +242,12 @@ func volumeLeavesNothing(ctx context.Context, s *Subject) error {
 					[]string{s.Program, "run"}, flags, []string{"true"})),
 				Expected:  "the root and the volume have the files they had",
 				Kernel:    "changed: " + strings.Join(d, ", "),
+				Mistake:   "root-changed",
 				Diagnosis: "The program made or removed files to mount on.",
 			}
 		}
 		return nil
 	})
-}
-
-// linkStaysInside puts symbolic links into the root that lead to a directory
-// of the host, and asks for volumes on them. To refuse them is right, and so
-// is to follow them below the container's root.
-func linkStaysInside(ctx context.Context, s *Subject) error {
-	return withShared(s, func(v *shared) error {
-		outside, err := os.MkdirTemp("", "lab-outside-")
-		if err != nil {
-			return err
-		}
-		up := strings.Repeat("../", strings.Count(s.Root, "/")+3)
-		var judged error
-		for _, to := range []string{
-			outside, outside + "/new", up + outside[1:], "/proc/1/root" + outside,
-		} {
-			judged = errors.Join(judged, followsLink(ctx, s, v, outside, to))
-		}
-		return errors.Join(judged, os.RemoveAll(outside))
-	})
-}
-
-// followsLink tries one symbolic link.
-func followsLink(ctx context.Context, s *Subject, v *shared, outside, to string) error {
-	name := s.Word("link")
-	link := filepath.Join(s.Root, name)
-	if err := os.Symlink(to, link); err != nil {
-		return err
-	}
-	defer os.Remove(link)
-	f := &Failure{
-		Expected: fmt.Sprintf("a volume on %s -> %s is refused "+
-			"or mounted below the container's root", name, to),
-		Diagnosis: "The target was looked up from the host's root, " +
-			"where the image's links lead anywhere: see RESOLVE_IN_ROOT in openat2(2).",
-		Look: "ls -la " + outside,
-	}
-	h, err := s.Hold(ctx, true, "-rootfs", s.Root, "-v", v.dir+":/"+name)
-	refused, isRefused := errors.AsType[*Failure](err)
-	switch {
-	case isRefused:
-		f.Command = refused.Command
-	case err != nil:
-		return err
-	default:
-		f.Command = h.Command
-		shown, err := mounted(h, v.dir)
-		_, errStop := h.Stop(ctx)
-		if err := errors.Join(err, errStop); err != nil {
-			return err
-		}
-		if !shown {
-			f.Kernel = fmt.Sprintf("no mount in /proc/%d/mountinfo shows the volume: "+
-				"it went elsewhere", h.PID)
-			return f
-		}
-	}
-	made, err := names(outside)
-	if err == nil && len(made) > 0 {
-		f.Kernel = fmt.Sprintf("%s of the host has %s now", outside, strings.Join(made, " "))
-		return f
-	}
-	return err
-}
-
-// mounted reports whether some mount of the container shows a directory.
-func mounted(h *Held, dir string) (bool, error) {
-	mounts, err := inspect.Mounts(h.PID)
-	if err != nil {
-		return false, err
-	}
-	for _, m := range mounts {
-		if same, err := isSame(dir, h.inside(m.Mountpoint)); err == nil && same {
-			return true, nil
-		}
-	}
-	return false, nil
 }
 
 // sourceMissing names a source that is nowhere.
@@ -277,8 +260,11 @@ func sourceMissing(ctx context.Context, s *Subject) error {
 	if _, err := os.Lstat(source); err == nil {
 		return errors.Join(os.RemoveAll(source), &Failure{
 			Command: r.Command, Expected: source + " is not made", Kernel: "it is there now",
+			Mistake:   "source-made",
 			Diagnosis: "A mistyped name became an empty directory on the host.",
+			Look:      "ls -ld " + source,
 		})
 	}
-	return wantStatus(r, 125, "The volume has no source: that is an error before anything runs.")
+	return called("missing-source-ignored", wantStatus(r, 125,
+		"The volume has no source: that is an error before anything runs."))
 }

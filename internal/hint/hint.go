@@ -19,8 +19,10 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
+	"lab/internal/course"
 	"lab/internal/lesson"
 	"lab/internal/progress"
 )
@@ -61,11 +63,20 @@ func Of(step string) (*Hints, error) {
 			return nil, fmt.Errorf("hints to %s: number %d is missing", step, i+1)
 		}
 	}
-	general, err := read(anyStep)
-	if err != nil {
-		return nil, err
+	// A step has to pass the checks of its ancestors, too.
+	more := []string{anyStep}
+	for _, ancestor := range course.UpTo(step) {
+		if ancestor.ID != step {
+			more = append(more, ancestor.ID)
+		}
 	}
-	h.reactions = append(h.reactions, general.reactions...)
+	for _, name := range slices.Backward(more) {
+		other, err := read(name)
+		if err != nil {
+			return nil, err
+		}
+		h.reactions = append(h.reactions, other.reactions...)
+	}
 	return h, nil
 }
 

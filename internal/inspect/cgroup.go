@@ -43,7 +43,11 @@ func Memberships(pid int) ([]Membership, error) {
 	if err != nil {
 		return nil, err
 	}
-	mounts, err := Mounts(os.Getpid())
+	self, err := Self()
+	if err != nil {
+		return nil, err
+	}
+	mounts, err := Mounts(self)
 	if err != nil {
 		return nil, err
 	}

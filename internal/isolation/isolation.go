@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 
 	"lab/internal/inspect"
 )
@@ -50,7 +49,11 @@ func Of(pid int) (*Page, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &reader{pid: pid, you: os.Getpid(), page: &Page{Process: who}}
+	self, err := inspect.Self()
+	if err != nil {
+		return nil, err
+	}
+	r := &reader{pid: pid, you: self, page: &Page{Process: who}}
 	r.page.Command, _ = inspect.Cmdline(pid) // its name is known already
 	r.readStatus()
 	r.namespaces()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -67,7 +68,11 @@ type cleaning struct {
 // or what carries a mark that only the lab gives; all else it leaves alone.
 // At last it compares the host with what it was before the oldest such run.
 func Clean(ctx context.Context, dryRun bool) (Cleaning, error) {
-	c := &cleaning{Cleaning: Cleaning{DryRun: dryRun}}
+	// Lists that are empty are so in JSON as well, and not null.
+	c := &cleaning{Cleaning: Cleaning{
+		DryRun: dryRun, Ended: []string{}, Active: []string{}, Actions: []Action{},
+		Compared: []Kind{}, Differences: []Difference{}, Unreadable: map[Kind]string{},
+	}}
 	var err error
 	if c.boot, c.namespace, err = here(); err != nil {
 		return c.Cleaning, err
@@ -158,9 +163,9 @@ func (c *cleaning) compare(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	c.Since = base.title()
-	c.Differences = Settle(ctx, before)
+	c.Differences = append(c.Differences, Settle(ctx, before)...)
 	c.Compared = append(before.Compared(), Settings)
-	c.Unreadable = before.Unreadable
+	maps.Copy(c.Unreadable, before.Unreadable)
 }
 
 // base is the oldest run of this boot that has a snapshot.

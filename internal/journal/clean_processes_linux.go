@@ -20,7 +20,7 @@ func (c *cleaning) cleanProcesses() error {
 		if !s.local(c.boot, c.namespace) {
 			continue
 		}
-		for _, role := range []string{RoleStep, RoleContainer} {
+		for _, role := range []string{RoleStep, RoleContainer, RoleAllocator} {
 			for _, p := range s.Processes {
 				if p.Role == role && p.lives() {
 					c.endProcess(s, p)
@@ -44,7 +44,7 @@ func (c *cleaning) endProcess(s *stored, p Process) {
 		c.keep(Processes, p.describe(), "it was not started by this run")
 	default:
 		signals := []unix.Signal{unix.SIGTERM, unix.SIGKILL}
-		if p.Role == RoleContainer {
+		if p.Role != RoleStep {
 			signals = signals[1:] // PID 1 of a container may ignore the first
 		}
 		c.do(Processes, p.describe(), func() error { return p.end(signals) })

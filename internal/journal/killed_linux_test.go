@@ -85,10 +85,14 @@ func TestKilledRunsAreCleaned(t *testing.T) {
 			longest := time.Since(began)
 			undone := map[journal.Kind]int{}
 			for i := range moments(step) {
-				// One moment in each part of a run, the last one in its end.
+				// One moment in each part of a run; the last is when all is made.
 				part := longest / time.Duration(moments(step))
 				after := part*time.Duration(i) + time.Duration(rand.Int64N(int64(part)))
-				killAfter(t, after, append(line, "--", "sleep", "1000")...)
+				moment := func() { time.Sleep(after) }
+				if i == moments(step)-1 {
+					moment = func() { awaitLink(t, "lab0-2") }
+				}
+				killAt(t, moment, append(line, "--", "sleep", "1000")...)
 				left := clean(t)
 				assert.Empty(t, left.Differences, "%s after %s", step, after)
 				assert.Empty(t, settle(t, before, 5*time.Second), "%s after %s", step, after)
@@ -104,12 +108,21 @@ func TestKilledRunsAreCleaned(t *testing.T) {
 	}
 }
 
-// killAfter starts lab, kills it, and waits for it.
-func killAfter(t *testing.T, after time.Duration, args ...string) {
+// awaitLink waits until a link exists.
+func awaitLink(t *testing.T, name string) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		_, err := netlink.LinkByName(name)
+		return err == nil
+	}, 30*time.Second, time.Millisecond)
+}
+
+// killAt starts lab, kills it when the moment has come, and waits for it.
+func killAt(t *testing.T, moment func(), args ...string) {
 	t.Helper()
 	cmd := lab(t, args...)
 	require.NoError(t, cmd.Start())
-	time.Sleep(after) // the moment is what is tried out
+	moment()
 	require.NoError(t, cmd.Process.Kill())
 	require.Error(t, cmd.Wait(), "killed")
 }
@@ -185,48 +198,4 @@ func foreignCgroups(t *testing.T) {
 			t.Cleanup(func() { assert.NoError(t, os.Remove(dir)) })
 		}
 	}
-}
-
-// Last is the first process of the newest container that runs, in the order in
-// which they were started.
-func TestLast(t *testing.T) {
-	need.Sandbox(t)
-	state(t)
-	_, err := journal.Last()
-	require.ErrorIs(t, err, journal.ErrNone)
-	older, first := hold(t, 0)
-	newer, second := hold(t, first)
-	assert.NotEqual(t, first, second)
-	for _, pid := range []int{first, second} {
-		ns, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/pid_for_children", pid))
-		require.NoError(t, err)
-		own, err := os.Readlink("/proc/self/ns/pid")
-		require.NoError(t, err)
-		assert.NotEqual(t, own, ns)
-	}
-	require.NoError(t, newer())
-	pid, err := journal.Last()
-	require.NoError(t, err)
-	assert.Equal(t, first, pid, "the newer one has ended")
-	require.NoError(t, older())
-	_, err = journal.Last()
-	require.ErrorIs(t, err, journal.ErrNone)
-}
-
-// hold starts a container and returns its first process, which is another one
-// than that before.
-func hold(t *testing.T, before int) (end func() error, pid int) {
-	t.Helper()
-	cmd := lab(t, "run", "03", "cat")
-	stdin, err := cmd.StdinPipe()
-	require.NoError(t, err)
-	require.NoError(t, cmd.Start())
-	require.Eventually(t, func() bool {
-		pid, err = journal.Last()
-		return err == nil && pid != before
-	}, 30*time.Second, 10*time.Millisecond)
-	return func() error {
-		require.NoError(t, stdin.Close())
-		return cmd.Wait()
-	}, pid
 }

@@ -8,7 +8,6 @@ package mountview
 import (
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 
@@ -57,7 +56,11 @@ func Of(pid int) (*Mounts, error) {
 	if err != nil {
 		return nil, err
 	}
-	yours, err := inspect.Mounts(os.Getpid())
+	self, err := inspect.Self()
+	if err != nil {
+		return nil, err
+	}
+	yours, err := inspect.Mounts(self)
 	if err != nil {
 		return nil, err
 	}
@@ -65,7 +68,7 @@ func Of(pid int) (*Mounts, error) {
 	if err != nil {
 		return nil, err
 	}
-	own, err := inspect.Namespace(os.Getpid(), "mnt")
+	own, err := inspect.Namespace(self, "mnt")
 	if err != nil {
 		return nil, err
 	}

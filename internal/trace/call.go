@@ -74,8 +74,8 @@ func (c *Call) Result() string {
 	switch {
 	case !c.finished:
 		return "?"
-	case c.errno >= 512:
-		return "? " + errorName(c.errno) + " (to be restarted)"
+	case c.errno >= firstRestart:
+		return "? " + errorName(c.errno) + " (To be restarted)"
 	case c.errno != 0:
 		return fmt.Sprintf("-1 %s (%s)", errorName(c.errno), meaning(c.errno))
 	case c.result < 0 || c.result > 1<<31:

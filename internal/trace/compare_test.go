@@ -20,6 +20,9 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv(learnerDir); dir != "" {
 		learn(dir)
 	}
+	if os.Getenv(forbiddenCall) != "" {
+		forbid()
+	}
 	os.Exit(sandbox.Run(m))
 }
 
@@ -71,8 +74,8 @@ func TestUnshareAsStrace(t *testing.T) {
 		{"a user namespace", `unshare --user --map-root-user --uts sh -c 'hostname x; id -u'`},
 		{"a network", `unshare --net --ipc --cgroup ip link set lo up`},
 		{"into another's namespaces", `unshare --uts nsenter --target $$ --uts --mount hostname`},
-		{"a new root", `unshare --mount sh -c 'mkdir -p /run/r/old
-			mount -t tmpfs none /run/r; mkdir /run/r/old; cd /run/r; pivot_root . old; umount -l old'`},
+		{"a new root", `unshare --mount sh -c 'mkdir -p /run/r; mount -t tmpfs none /run/r
+			mkdir /run/r/old; cd /run/r; pivot_root . old; umount -l old'`},
 		{"privileges", `setpriv --no-new-privs --bounding-set -sys_admin,-net_raw \
 			--inh-caps -all --pdeathsig KILL true`},
 		{"what fails", `unshare --mount sh -c 'pivot_root /nowhere /; chroot /nowhere

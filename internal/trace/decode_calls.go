@@ -110,7 +110,9 @@ func (d *decoder) fsconfig(c *Call) []arg {
 //	seccomp(SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, {len=42, filter=0x…})
 func (d *decoder) seccomp(c *Call) []arg {
 	op, value := c.args[0]&(1<<32-1), c.args[1]&(1<<32-1)
-	decoded := []arg{number(named(seccompOps, op, "SECCOMP_SET_MODE_???"), op), number(hex(value), value)}
+	decoded := []arg{
+		number(named(seccompOps, op, "SECCOMP_SET_MODE_???"), op), number(hex(value), value),
+	}
 	switch op {
 	case unix.SECCOMP_SET_MODE_FILTER:
 		decoded[1].text = flags(seccompFlags, value)

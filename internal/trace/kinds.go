@@ -111,13 +111,13 @@ func kinds() map[string]kind {
 		"uint": func(_ *decoder, c *Call, i int) arg { return unsigned(uint64(uint32(c.args[i]))) },
 		"long": func(_ *decoder, c *Call, i int) arg { return signed(int64(c.args[i])) },
 		"size": func(_ *decoder, c *Call, i int) arg { return unsigned(c.args[i]) },
-		"hex":  func(_ *decoder, c *Call, i int) arg { return number(hex(c.args[i]), c.args[i]) },
-		"ptr":  func(_ *decoder, c *Call, i int) arg { return number(pointer(c.args[i]), c.args[i]) },
+		"hex":  as(hex),
+		"ptr":  as(pointer),
 		"pid":  func(_ *decoder, c *Call, i int) arg { return signed(int64(int32(c.args[i]))) },
 		// An id of -1 means: leave it.
 		"id":     func(_ *decoder, c *Call, i int) arg { return id(uint32(c.args[i])) },
 		"mode":   func(_ *decoder, c *Call, i int) arg { return mode(c.args[i] & 0o7777) },
-		"signal": func(_ *decoder, c *Call, i int) arg { return number(signalName(c.args[i]), c.args[i]) },
+		"signal": as(signalName),
 
 		// All 64 bits count, unlike those of the flags below.
 		"clone_flags": func(_ *decoder, c *Call, i int) arg {
@@ -152,6 +152,11 @@ func kinds() map[string]kind {
 		}
 	}
 	return k
+}
+
+// as is a kind that is a number written in some way.
+func as(write func(uint64) string) kind {
+	return func(_ *decoder, c *Call, i int) arg { return number(write(c.args[i]), c.args[i]) }
 }
 
 // number is an argument with a text of its own.

@@ -5,6 +5,7 @@ package trace
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -27,6 +28,7 @@ type tracer struct {
 	lock      sync.Mutex
 	processes map[int]*process
 
+	sieved  bool       // the sieve is installed: not every call is a stop
 	begun   bool       // the starter is about to become the command
 	became  bool       // and has become it
 	failure unix.Errno // or why it could not
@@ -84,21 +86,22 @@ func (t *tracer) handle(tid int, status unix.WaitStatus) error {
 		if err := t.executed(tk); err != nil {
 			return err
 		}
+	case unix.PTRACE_EVENT_SECCOMP:
+		if err := t.passed(tk); err != nil {
+			return err
+		}
 	case unix.PTRACE_EVENT_STOP:
 		if isStop(signal) {
 			return listen(tid)
 		}
 	}
-	return toNextStop(tid, 0)
+	return t.resume(tk, 0)
 }
 
 // isStop reports whether a signal stops a process.
 func isStop(signal unix.Signal) bool {
-	switch signal {
-	case unix.SIGSTOP, unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU:
-		return true
-	}
-	return false
+	return slices.Contains(
+		[]unix.Signal{unix.SIGSTOP, unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU}, signal)
 }
 
 // pass hands a signal on that stopped the thread on its way.
@@ -106,11 +109,16 @@ func (t *tracer) pass(tk *task, signal unix.Signal) error {
 	if !t.begun && signal == unix.SIGCONT {
 		signal = 0 // ours to the starter
 	}
-	return toNextStop(tk.tid, signal)
+	return t.resume(tk, signal)
 }
 
 // atCall deals with a stop at the entry or the exit of a call.
 func (t *tracer) atCall(tk *task) error {
+	if tk.passing {
+		// The exit of a call that nobody wants to hear of: there is nothing to ask.
+		tk.passing = false
+		return t.resume(tk, 0)
+	}
 	info, err := callInfo(tk.tid)
 	if errors.Is(err, unix.EIO) {
 		return fmt.Errorf("ask for the system call: %w: Linux 5.3 can, this kernel cannot", err)
@@ -124,7 +132,7 @@ func (t *tracer) atCall(tk *task) error {
 	case atExit:
 		t.leave(tk, info)
 	}
-	return toNextStop(tk.tid, 0)
+	return t.resume(tk, 0)
 }
 
 // enter looks at a call before the kernel does.
@@ -136,13 +144,14 @@ func (t *tracer) enter(tk *task, info syscallInfo) {
 			return
 		}
 	}
-	tk.call = c
 	t.count.Calls++
 	c.watched = t.watch(tk, c)
-	if c.watched || t.all {
-		t.use(tk)
-		t.decoder.decode(c)
+	if tk.passing = !c.watched && !t.all; tk.passing {
+		return
 	}
+	tk.call = c
+	t.use(tk)
+	t.decoder.decode(c)
 }
 
 // use makes the decoder read in this thread's memory.
@@ -160,14 +169,13 @@ func (t *tracer) leave(tk *task, info syscallInfo) {
 		return
 	}
 	c.finish(info)
+	t.ownFilter(tk, c)
 	if !t.became && c.Name == "execve" {
 		t.failure = c.errno
 	}
-	if c.watched || t.all {
-		t.use(tk)
-		t.decoder.decodeResults(c)
-		t.tell(tk, c)
-	}
+	t.use(tk)
+	t.decoder.decodeResults(c)
+	t.tell(tk, c)
 }
 
 // tell shows a call, once.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"github.com/fatih/color"
@@ -78,7 +77,8 @@ func (p *page) searches(tk *task, c *Call) bool {
 		p.searching = 0
 		return false
 	}
-	line := fmt.Sprintf("%*sexecve(%s, ...) = %s", atCalls, "", c.arg(0).text, c.Result())
+	line := fmt.Sprintf("%*sexecve(%s, ...) = -1 %s", atCalls, "", c.arg(0).text,
+		errorName(c.errno))
 	fmt.Fprintln(p.out, p.failed.Sprint(line))
 	if p.searching != tk.tid {
 		p.below(p.words, "is not there; execvp(3) goes on to the next directory of PATH")
@@ -122,13 +122,12 @@ func (p *page) end(proc *process, status unix.WaitStatus) {
 
 // summary prints what the trace was and what it cost.
 //
-//	trace: 412 calls, 9 shown, 3 processes, 14 ms; a stop cost 6 µs, there were 830
+//	trace: 9 of 412 calls shown, 3 processes; took 14 ms, 830 stops of 6 us each
 func (p *page) summary(s Summary) {
 	plural := pick(s.Processes == 1, "", "es")
-	text := fmt.Sprintf("trace: %d calls, %d shown, %d process%s, %s under trace; "+
-		"%d stops of %s each made it slower", s.Calls, s.Shown, s.Processes, plural,
-		s.Took.Round(time.Millisecond), s.Stops,
-		strings.ReplaceAll(s.perStop().Round(100*time.Nanosecond).String(), "µ", "u"))
+	text := fmt.Sprintf("trace: %d of %d calls shown, %d process%s; took %.0f ms, "+
+		"%d stops of %.0f us each", s.Shown, s.Calls, s.Processes, plural,
+		s.Took.Seconds()*1e3, s.Stops, s.perStop().Seconds()*1e6)
 	for _, line := range wrap(text, p.width, p.width, " ") {
 		fmt.Fprintln(p.out, line)
 	}
@@ -145,16 +144,18 @@ func (c *Call) short() string {
 	return c.Name + "(" + strings.Join(texts, ", ") + ") = " + c.Result()
 }
 
-// wrap breaks a line where one of the separators ends: the first line after first
-// columns at most, the others after rest. A piece that is longer stays whole, so
-// that it can be copied.
+// wrap breaks a line where one of the separators ends, or else at a space, or else
+// anywhere: the first line after first columns at most, the others after rest.
 func wrap(text string, first, rest int, separators ...string) []string {
 	var lines []string
 	width := first
 	for utf8.RuneCountInString(text) > width {
 		end := lastBreak(text, width, separators)
 		if end == 0 {
-			break
+			end = lastBreak(text, width, []string{" "})
+		}
+		if end == 0 {
+			end = len(string([]rune(text)[:width]))
 		}
 		lines = append(lines, strings.TrimRight(text[:end], " "))
 		text, width = strings.TrimLeft(text[end:], " "), rest
@@ -162,20 +163,19 @@ func wrap(text string, first, rest int, separators ...string) []string {
 	return append(lines, text)
 }
 
-// lastBreak returns where to break a text, after as many columns as fit and at
-// least after one separator; 0 where there is none.
+// lastBreak returns the end of the last separator that ends within a width, or 0.
+// A space at its end may hang over.
 func lastBreak(text string, width int, separators []string) int {
 	end, columns := 0, 0
 	for i := range text {
 		columns++ // a rune is a column: there are no wide ones but in names
 		for _, s := range separators {
-			at := i + len(s)
-			fits := columns+utf8.RuneCountInString(strings.TrimRight(s, " "))-1 <= width
-			if strings.HasPrefix(text[i:], s) && at < len(text) && (fits || end == 0) {
-				end = at
+			last := columns - 1 + utf8.RuneCountInString(strings.TrimRight(s, " "))
+			if last <= width && strings.HasPrefix(text[i:], s) {
+				end = max(end, i+len(s))
 			}
 		}
-		if columns > width && end > 0 {
+		if columns > width {
 			break
 		}
 	}

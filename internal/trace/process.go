@@ -17,6 +17,8 @@ type process struct {
 	levels []int  // its pid in each pid namespace, the outermost first
 	name   string // as in /proc/PID/comm when it last changed
 	pidfd  int    // -1 where there is none; signals go through it
+	// closely is set when it has a filter of its own: every call is a stop.
+	closely bool
 }
 
 // task is one traced thread. The kernel stops, resumes and numbers threads;
@@ -24,7 +26,9 @@ type process struct {
 type task struct {
 	tid  int
 	proc *process
-	call *Call // between its entry and its exit, else nil
+	call *Call // that is told, between its entry and its exit; else nil
+	// passing is set between the two of a call that is not told.
+	passing bool
 }
 
 // newProcess looks at a process that is stopped and so cannot vanish.

@@ -18,7 +18,7 @@ import (
 // ends is told by wait(2), and a stop less is a stop less.
 const options = unix.PTRACE_O_TRACESYSGOOD | unix.PTRACE_O_TRACEFORK |
 	unix.PTRACE_O_TRACEVFORK | unix.PTRACE_O_TRACECLONE | unix.PTRACE_O_TRACEEXEC |
-	unix.PTRACE_O_EXITKILL
+	unix.PTRACE_O_TRACESECCOMP | unix.PTRACE_O_EXITKILL
 
 // syscallStop is the signal of a syscall stop under PTRACE_O_TRACESYSGOOD.
 const syscallStop = unix.SIGTRAP | 0x80
@@ -93,7 +93,8 @@ func forbidden(pid int, err error) error {
 		return fmt.Errorf("seize process %d: %w", pid, err)
 	}
 	if tracer := statusField(pid, "TracerPid"); tracer != "" && tracer != "0" {
-		return fmt.Errorf("seize process %d: it %w (pid %s): %w", pid, ErrTracedAlready, tracer, err)
+		return fmt.Errorf("seize process %d: it %w (pid %s): %w",
+			pid, ErrTracedAlready, tracer, err)
 	}
 	why := "a seccomp filter or a security module forbids ptrace(2)"
 	text, readErr := os.ReadFile("/proc/sys/kernel/yama/ptrace_scope")

@@ -70,10 +70,14 @@ func signalName(n uint64) string {
 	return fmt.Sprint(n)
 }
 
+// firstRestart is the lowest of the error numbers that the kernel keeps to itself:
+// only a tracer sees that a call will be made again.
+const firstRestart = 512
+
 // errorName returns EPERM for 1.
 func errorName(errno unix.Errno) string {
-	switch errno {
-	case 512:
+	switch int(errno) {
+	case firstRestart:
 		return "ERESTARTSYS"
 	case 513:
 		return "ERESTARTNOINTR"
@@ -96,7 +100,7 @@ func capability(n uint64) string {
 	return fmt.Sprintf("%#x /* CAP_??? */", n)
 }
 
-// capabilitySet returns a set in the way of strace(1): 1<<CAP_CHOWN|…
+// capabilitySet returns a set in the way of strace(1): 1<<CAP_CHOWN|1<<CAP_KILL.
 func capabilitySet(set uint64) string {
 	if set == 0 {
 		return "0"

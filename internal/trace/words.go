@@ -28,6 +28,8 @@ func (c *Call) Words(p *process) (phrase, shell string) {
 		return "", ""
 	}
 	switch {
+	case c.errno >= firstRestart:
+		return "was interrupted by a signal; the kernel makes the call again", ""
 	case c.Failed() && w.verb != "ask":
 		phrase = "could not " + w.verb + " " + w.rest + ": " + c.errno.Error()
 		w.note = c.advice()
@@ -71,9 +73,9 @@ func (c *Call) words(p *process) words {
 		"mount_setattr":
 		return c.newMountWords()
 	case "write", "writev", "pwrite64", "pwritev", "pwritev2":
-		return c.writeWords(p)
+		return c.writeWords()
 	case "mkdir", "mkdirat", "rmdir", "unlinkat":
-		return c.cgroupWords(p)
+		return c.cgroupWords()
 	case "prctl":
 		return c.prctlWords()
 	case "capset":

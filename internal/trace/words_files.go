@@ -10,10 +10,12 @@ import (
 )
 
 // writeWords tell what a write to a kernel file sets.
-func (c *Call) writeWords(p *process) words {
+func (c *Call) writeWords() words {
 	file, text := c.arg(0).str, strings.TrimSpace(c.arg(1).str)
-	w := words{"write", fmt.Sprintf("%q to %s", text, file),
-		"echo " + shellQuote(text) + " > " + shellQuote(file), ""}
+	w := words{
+		"write", fmt.Sprintf("%q to %s", text, file),
+		"echo " + shellQuote(text) + " > " + shellQuote(file), "",
+	}
 	if text == "" {
 		w.shell = ""
 	}
@@ -25,11 +27,13 @@ func (c *Call) writeWords(p *process) words {
 	case "gid_map":
 		w.verb, w.rest = "map", "groups: "+mapping(text)
 	case "setgroups":
-		w.verb, w.rest = pick(text == "deny", "forbid", "allow"), "setgroups(2) in the user namespace"
+		w.verb = pick(text == "deny", "forbid", "allow")
+		w.rest = "setgroups(2) in the user namespace"
 	case "cgroup.procs", "tasks":
 		w.verb, w.rest = "put", pick(text == "0", "itself", "process "+text)+" into the cgroup "+dir
 	case "cgroup.subtree_control":
-		w.verb, w.rest = "hand", pick(text == "", "no controllers", text)+" to the cgroups below "+dir
+		w.verb = "hand"
+		w.rest = pick(text == "", "no controllers", text) + " to the cgroups below " + dir
 	case "oom_score_adj":
 		w.verb, w.rest = "set", "how soon the OOM killer takes it: "+text
 	case "timens_offsets":
@@ -39,7 +43,8 @@ func (c *Call) writeWords(p *process) words {
 			w.verb, w.rest = verb, rest+" in the cgroup "+dir
 		} else if key, ok := strings.CutPrefix(file, "/proc/sys/"); ok {
 			setting := strings.ReplaceAll(key, "/", ".") + "=" + text
-			w.verb, w.rest, w.shell = "set", "the kernel setting "+setting, "sysctl -w "+shellQuote(setting)
+			w.verb, w.rest = "set", "the kernel setting "+setting
+			w.shell = "sysctl -w " + shellQuote(setting)
 		}
 	}
 	return w
@@ -81,8 +86,8 @@ func limit(name, text string) (verb, rest string) {
 		return "limit", "processes and threads to " + text
 	case "cpu.max":
 		quota, period, _ := strings.Cut(text, " ")
-		return "limit", "CPU time to " + quota + " of every " + pick(period == "", "period", period) +
-			" microseconds"
+		return "limit", "CPU time to " + quota + " of every " +
+			pick(period == "", "period", period) + " microseconds"
 	case "cpu.cfs_quota_us":
 		return "limit", "CPU time to " + text + " microseconds a period"
 	case "cpu.cfs_period_us":
@@ -124,7 +129,7 @@ func size(text string) string {
 
 // cgroupWords tell of a cgroup that is made or removed, which mkdir(2) and
 // rmdir(2) do.
-func (c *Call) cgroupWords(p *process) words {
+func (c *Call) cgroupWords() words {
 	at := 0
 	if strings.HasSuffix(c.Name, "at") {
 		at = 1

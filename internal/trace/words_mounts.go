@@ -17,17 +17,25 @@ type mountOption struct {
 
 // mountOptions are those that mean a restriction.
 var mountOptions = []mountOption{
-	{unix.MS_RDONLY, "ro"}, {unix.MS_NOSUID, "nosuid"}, {unix.MS_NODEV, "nodev"},
-	{unix.MS_NOEXEC, "noexec"}, {unix.MS_NOATIME, "noatime"}, {unix.MS_RELATIME, "relatime"},
-	{unix.MS_STRICTATIME, "strictatime"}, {unix.MS_NODIRATIME, "nodiratime"},
+	{unix.MS_RDONLY, "ro"},
+	{unix.MS_NOSUID, "nosuid"},
+	{unix.MS_NODEV, "nodev"},
+	{unix.MS_NOEXEC, "noexec"},
+	{unix.MS_NOATIME, "noatime"},
+	{unix.MS_RELATIME, "relatime"},
+	{unix.MS_STRICTATIME, "strictatime"},
+	{unix.MS_NODIRATIME, "nodiratime"},
 	{unix.MS_NOSYMFOLLOW, "nosymfollow"},
 }
 
 // attrOptions are the same of the newer calls.
 var attrOptions = []mountOption{
-	{unix.MOUNT_ATTR_RDONLY, "ro"}, {unix.MOUNT_ATTR_NOSUID, "nosuid"},
-	{unix.MOUNT_ATTR_NODEV, "nodev"}, {unix.MOUNT_ATTR_NOEXEC, "noexec"},
-	{unix.MOUNT_ATTR_NOATIME, "noatime"}, {unix.MOUNT_ATTR_NOSYMFOLLOW, "nosymfollow"},
+	{unix.MOUNT_ATTR_RDONLY, "ro"},
+	{unix.MOUNT_ATTR_NOSUID, "nosuid"},
+	{unix.MOUNT_ATTR_NODEV, "nodev"},
+	{unix.MOUNT_ATTR_NOEXEC, "noexec"},
+	{unix.MOUNT_ATTR_NOATIME, "noatime"},
+	{unix.MOUNT_ATTR_NOSYMFOLLOW, "nosymfollow"},
 	{unix.MOUNT_ATTR_IDMAP, "X-mount.idmap"},
 }
 
@@ -57,15 +65,19 @@ func (c *Call) mountWords(p *process) words {
 		return w
 	case "pivot_root":
 		fresh, old := c.arg(0).str, c.arg(1).str
-		w := words{"make", fresh + " the root of its mount namespace",
-			command("pivot_root", fresh, old), "the old root is at " + old}
+		w := words{
+			"make", fresh + " the root of its mount namespace",
+			command("pivot_root", fresh, old), "the old root is at " + old,
+		}
 		if fresh == old {
 			w.note = "the old root lies on top of it until it is unmounted"
 		}
 		return w
 	}
-	return words{"take", c.arg(0).str + " for /", command("chroot", c.arg(0).str),
-		"its mount namespace keeps the old root"}
+	return words{
+		"take", c.arg(0).str + " for /", command("chroot", c.arg(0).str),
+		"its mount namespace keeps the old root",
+	}
 }
 
 // oldMountWords tell which of its six jobs mount(2) does: the flags say so, in
@@ -86,8 +98,10 @@ func (c *Call) oldMountWords(p *process) words {
 		list := strings.Join(append([]string{"remount"}, options...), ",")
 		return words{"change", "the options of " + target, command("mount", "-o", list, target), ""}
 	case value&unix.MS_BIND != 0:
-		w := words{"show", source + " at " + target + " as well",
-			command("mount", pick(recursive, "--rbind", "--bind"), source, target), ""}
+		w := words{
+			"show", source + " at " + target + " as well",
+			command("mount", pick(recursive, "--rbind", "--bind"), source, target), "",
+		}
 		if recursive {
 			w.note = "with the mounts below it"
 		}
@@ -95,10 +109,13 @@ func (c *Call) oldMountWords(p *process) words {
 	case value&(unix.MS_SHARED|unix.MS_PRIVATE|unix.MS_SLAVE|unix.MS_UNBINDABLE) != 0:
 		return propagationWords(value, target)
 	case value&unix.MS_MOVE != 0:
-		return words{"move", "the mount " + source + " to " + target,
-			command("mount", "--move", source, target), ""}
+		return words{
+			"move", "the mount " + source + " to " + target,
+			command("mount", "--move", source, target), "",
+		}
 	}
-	w := words{verb: "mount", rest: pick(fstype == "", "a file system", kindOf(fstype)) + " on " + target}
+	what := pick(fstype == "", "a file system", kindOf(fstype))
+	w := words{verb: "mount", rest: what + " on " + target}
 	argv := []string{"mount"}
 	if fstype != "" {
 		argv = append(argv, "-t", fstype)
@@ -148,8 +165,10 @@ func propagationWords(value uint64, target string) words {
 		{unix.MS_UNBINDABLE, "unbindable", "nor can they be bound elsewhere"},
 	} {
 		if value&p.flag != 0 {
-			return words{"make", subject + " " + p.name,
-				command("mount", "--make-"+pick(recursive, "r", "")+p.name, target), p.note}
+			return words{
+				"make", subject + " " + p.name,
+				command("mount", "--make-"+pick(recursive, "r", "")+p.name, target), p.note,
+			}
 		}
 	}
 	return words{}
@@ -159,8 +178,10 @@ func propagationWords(value uint64, target string) words {
 func (c *Call) newMountWords() words {
 	switch c.Name {
 	case "fsopen":
-		return words{"begin", "a new " + c.arg(0).str + " file system", "",
-			"with fsconfig, fsmount and move_mount it is mount -t " + c.arg(0).str}
+		return words{
+			"begin", "a new " + c.arg(0).str + " file system", "",
+			"with fsconfig, fsmount and move_mount it is mount -t " + c.arg(0).str,
+		}
 	case "fsconfig":
 		return c.fsconfigWords()
 	case "fsmount":
@@ -169,8 +190,10 @@ func (c *Call) newMountWords() words {
 		return words{"pick", "the file system at " + c.arg(1).str + " to change it", "", ""}
 	case "move_mount":
 		from, to := c.place(0), c.place(2)
-		return words{"put", "the mount " + from + " at " + to,
-			command("mount", "--move", from, to), ""}
+		return words{
+			"put", "the mount " + from + " at " + to,
+			command("mount", "--move", from, to), "",
+		}
 	case "mount_setattr":
 		return c.setattrWords()
 	}
@@ -178,9 +201,11 @@ func (c *Call) newMountWords() words {
 	if flagsValue&unix.OPEN_TREE_CLONE == 0 {
 		return words{"open", "the mount at " + from, "", ""}
 	}
-	return words{"copy", "the mount of " + from + ", to be put elsewhere", "",
+	return words{
+		"copy", "the mount of " + from + ", to be put elsewhere", "",
 		"with move_mount it is mount " +
-			pick(flagsValue&unix.AT_RECURSIVE != 0, "--rbind", "--bind")}
+			pick(flagsValue&unix.AT_RECURSIVE != 0, "--rbind", "--bind"),
+	}
 }
 
 // place returns the path of a directory's descriptor and a path from there.
@@ -201,8 +226,10 @@ func (c *Call) fsconfigWords() words {
 	case unix.FSCONFIG_SET_FLAG:
 		return words{"set", "the option " + key, "mount -o " + shellQuote(key), ""}
 	}
-	return words{"set", "the option " + key + " to " + value,
-		"mount -o " + shellQuote(key+"="+value), ""}
+	return words{
+		"set", "the option " + key + " to " + value,
+		"mount -o " + shellQuote(key+"="+value), "",
+	}
 }
 
 // setattrWords tell which restrictions a mount gets.
@@ -221,8 +248,10 @@ func (c *Call) setattrWords() words {
 		return words{"change", "the options of " + target, "", ""}
 	}
 	list := strings.Join(append([]string{"remount", "bind"}, options...), ",")
-	return words{"set", enumerate(options) + " on the mount " + target,
-		command("mount", "-o", list, target), ""}
+	return words{
+		"set", enumerate(options) + " on the mount " + target,
+		command("mount", "-o", list, target), "",
+	}
 }
 
 // pick returns one of two values.

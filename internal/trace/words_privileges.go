@@ -50,23 +50,33 @@ func (c *Call) prctlWords() words {
 	text, name := c.arg(1).text, plain(c.arg(1).text)
 	switch c.arg(0).num {
 	case unix.PR_SET_NO_NEW_PRIVS:
-		return words{"give", "up privileges by execve: set-user-ID no longer counts",
-			"setpriv --no-new-privs", "this cannot be undone"}
+		return words{
+			"give", "up privileges by execve: set-user-ID no longer counts",
+			"setpriv --no-new-privs", "this cannot be undone",
+		}
 	case unix.PR_CAPBSET_DROP:
-		return words{"drop", name + " from the bounding set: no program can give it back",
-			"setpriv --bounding-set -" + name, ""}
+		return words{
+			"drop", name + " from the bounding set: no program can give it back",
+			"setpriv --bounding-set -" + name, "",
+		}
 	case unix.PR_CAP_AMBIENT:
 		return c.ambientWords()
 	case unix.PR_SET_PDEATHSIG:
 		if c.arg(1).num == 0 && text == "0" {
-			return words{"ask", "for no signal any more when its parent ends",
-				"setpriv --pdeathsig clear", ""}
+			return words{
+				"ask", "for no signal any more when its parent ends",
+				"setpriv --pdeathsig clear", "",
+			}
 		}
-		return words{"ask", "for " + text + " when its parent ends",
-			"setpriv --pdeathsig " + strings.TrimPrefix(text, "SIG"), ""}
+		return words{
+			"ask", "for " + text + " when its parent ends",
+			"setpriv --pdeathsig " + strings.TrimPrefix(text, "SIG"), "",
+		}
 	case unix.PR_SET_DUMPABLE:
-		return words{"set", "whether its memory can be read by its user's other processes", "",
-			pick(text == "SUID_DUMP_DISABLE", "it cannot", "it can")}
+		return words{
+			"set", "whether its memory can be read by its user's other processes", "",
+			pick(text == "SUID_DUMP_DISABLE", "it cannot", "it can"),
+		}
 	case unix.PR_SET_KEEPCAPS:
 		return words{"keep", "its capabilities when it becomes another user: " +
 			pick(text == "1", "yes", "no"), "setpriv --securebits +keep_caps", ""}
@@ -86,13 +96,17 @@ func (c *Call) ambientWords() words {
 	name := plain(c.arg(2).text)
 	switch c.arg(1).num {
 	case unix.PR_CAP_AMBIENT_CLEAR_ALL:
-		return words{"clear", "the ambient set: execve keeps nothing by itself",
-			"setpriv --ambient-caps -all", ""}
+		return words{
+			"clear", "the ambient set: execve keeps nothing by itself",
+			"setpriv --ambient-caps -all", "",
+		}
 	case unix.PR_CAP_AMBIENT_RAISE:
 		return words{"keep", name + " through execve", "setpriv --ambient-caps +" + name, ""}
 	case unix.PR_CAP_AMBIENT_LOWER:
-		return words{"drop", name + " from what execve keeps",
-			"setpriv --ambient-caps -" + name, ""}
+		return words{
+			"drop", name + " from what execve keeps",
+			"setpriv --ambient-caps -" + name, "",
+		}
 	}
 	return words{"ask", "whether execve keeps " + name, "", ""}
 }
@@ -109,7 +123,7 @@ func (c *Call) seccompWords() words {
 			c.arg(2).num), "", "this cannot be undone"}
 	case unix.SECCOMP_SET_MODE_STRICT:
 		if c.errno == unix.EINVAL && c.args[1] != 0 {
-			return words{"ask", "whether the kernel knows seccomp, by flags that nobody has", "", ""}
+			return words{"ask", "whether the kernel knows seccomp, by wrong flags", "", ""}
 		}
 		return words{"allow", "itself read, write and exit alone", "", "this cannot be undone"}
 	case unix.SECCOMP_GET_ACTION_AVAIL:

@@ -46,6 +46,12 @@ func (w *Workspace) Build(ctx context.Context, step, output string) error {
 		return &BuildError{step, fmt.Sprintf(
 			"%s: package %s is not a program; it has to be package main", step, name)}
 	}
+	// Somebody may have tidied up.
+	if _, err := os.Stat(filepath.Join(w.Dir, "vendor", "modules.txt")); err != nil {
+		if err := w.prepare(); err != nil {
+			return fmt.Errorf("build %s: %w", step, err)
+		}
+	}
 	return w.compile(ctx, step, output)
 }
 
@@ -56,8 +62,7 @@ func (w *Workspace) compile(ctx context.Context, dir, output string) error {
 		return fmt.Errorf("build %s: %w", dir, err)
 	}
 	// With gcc on PATH a program that imports net would be linked dynamically
-	// Static, for a program that is linked dynamically fails with a bare ENOENT in
-	// a root without a loader.
+	// and fail with a bare ENOENT in a root without a loader.
 	cmd := exec.CommandContext(ctx, goTool, "build", "-mod=vendor", "-trimpath", "-buildvcs=false",
 		"-o", output, "./"+dir)
 	cmd.Dir = w.Dir

@@ -81,26 +81,32 @@ func TestFind(t *testing.T) {
 
 // Every step compiles as it begins, with nothing but what the workspace has.
 func TestSkeletonsBuild(t *testing.T) {
-	goTool := need.Go(t)
+	need.Go(t)
 	w := empty(t)
 	for _, s := range course.Steps() {
 		made, err := w.Start(t.Context(), s.ID, Reference)
 		require.NoError(t, err)
 		assert.Equal(t, Reference, made.From)
 		assert.NotEmpty(t, made.Todo)
-		out := filepath.Join(t.TempDir(), s.ID)
-		require.NoError(t, w.Build(t.Context(), s.ID, out))
-		info, err := os.Stat(out)
-		require.NoError(t, err)
-		assert.NotZero(t, info.Mode()&0o111)
 	}
-	for _, arch := range []string{"amd64", "arm64"} {
-		cmd := exec.CommandContext(t.Context(), goTool, "vet", "./...")
-		cmd.Dir = w.Dir
-		cmd.Env = append(os.Environ(), "GOFLAGS=", "GOPROXY=off", "GOARCH="+arch)
-		text, err := cmd.CombinedOutput()
-		assert.NoError(t, err, "go vet, %s: %s", arch, text)
-	}
+	vet(t, w, "amd64")
+	vet(t, w, "arm64")
+	last := course.Steps()[len(course.Steps())-1].ID
+	out := filepath.Join(t.TempDir(), last)
+	require.NoError(t, w.Build(t.Context(), last, out))
+	info, err := os.Stat(out)
+	require.NoError(t, err)
+	assert.NotZero(t, info.Mode()&0o111)
+}
+
+// vet has all programs of a workspace compiled, without linking them, and vetted.
+func vet(t *testing.T, w *Workspace, arch string) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), need.Go(t), "vet", "./...")
+	cmd.Dir = w.Dir
+	cmd.Env = append(os.Environ(), "GOFLAGS=-trimpath", "GOPROXY=off", "GOARCH="+arch)
+	text, err := cmd.CombinedOutput()
+	assert.NoError(t, err, "go vet, %s: %s", arch, text)
 }
 
 // When the edits of START.md are made, it compiles as well: what is left to do
@@ -119,8 +125,8 @@ func TestEditedSkeletonsBuild(t *testing.T) {
 			edit(t, filepath.Join(w.StepDir(step), "errors.go"),
 				"var errNoNftables = errors.New(\"this kernel has no nftables\")\n", "")
 		}
-		require.NoError(t, w.Build(t.Context(), step, os.DevNull))
 	})
+	vet(t, w, "amd64")
 }
 
 func TestStartCarriesTheLearnersProgram(t *testing.T) {
@@ -171,6 +177,11 @@ func TestStartNeverOverwrites(t *testing.T) {
 	text, err := os.ReadFile(path)
 	require.NoError(t, err)
 	assert.Contains(t, string(text), "half done")
+
+	require.NoError(t, os.WriteFile(w.StepDir("02-pid"), []byte("a file"), 0o600))
+	_, err = w.Start(t.Context(), "02-pid", Reference)
+	require.ErrorIs(t, err, ErrExists)
+	assert.FileExists(t, w.StepDir("02-pid"))
 }
 
 // A program that the new files do not fit is told, and nothing is made; who
@@ -230,7 +241,7 @@ func TestStartWhereNothingCanBeWritten(t *testing.T) {
 		w, err := Find(path)
 		require.NoError(t, err)
 		_, err = w.Start(t.Context(), "00-exec", Auto)
-		require.ErrorContains(t, err, path)
+		require.ErrorContains(t, err, path+": there is a file of that name")
 		assert.NotContains(t, err.Error(), "\n")
 	})
 	t.Run("the directory is another module", func(t *testing.T) {
@@ -292,6 +303,15 @@ func TestBuildSaysWhatTheCompilerSays(t *testing.T) {
 	require.True(t, ok)
 	assert.Contains(t, failed.Output, "no Go files")
 	assert.NoFileExists(t, out)
+}
+
+// What was removed by mistake is written again.
+func TestBuildWithoutVendor(t *testing.T) {
+	need.Go(t)
+	w := started(t, "00-exec")
+	require.NoError(t, os.RemoveAll(filepath.Join(w.Dir, "vendor")))
+	require.NoError(t, os.Remove(filepath.Join(w.Dir, "go.mod")))
+	require.NoError(t, w.Build(t.Context(), "00-exec", filepath.Join(t.TempDir(), "program")))
 }
 
 func TestReset(t *testing.T) {

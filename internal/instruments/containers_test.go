@@ -1,6 +1,6 @@
 //go:build linux
 
-package main
+package instruments
 
 import (
 	"context"
@@ -12,7 +12,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -34,16 +33,19 @@ func container(t *testing.T, step string, flags ...string) *check.Held {
 	t.Helper()
 	need.Sandbox(t)
 	subject := checktest.Subject(t, step)
-	if !slices.Contains(flags, "-lower") {
-		flags = append(flags, "-rootfs", subject.Root)
-	}
-	held, err := subject.Hold(t.Context(), true, flags...)
+	held, err := subject.Hold(t.Context(), true, append(flags, "-rootfs", subject.Root)...)
 	require.NoError(t, err)
+	endHeld(t, held)
+	return held
+}
+
+// endHeld ends a container with the test.
+func endHeld(t *testing.T, held *check.Held) {
+	t.Helper()
 	t.Cleanup(func() {
 		_, err := held.Stop(context.WithoutCancel(t.Context()))
 		assert.NoError(t, err)
 	})
-	return held
 }
 
 // document runs an instrument with --json.
