@@ -146,7 +146,7 @@ func (o Orders) answer() error {
 		if err := answers.Encode(a); err != nil {
 			return fmt.Errorf("print an answer: %w", err)
 		}
-		if a.Verdict == Fail {
+		if a.Verdict == Fail || o.alone(i) {
 			break
 		}
 	}
