@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"lab/internal/lesson"
+	"lab/internal/lesson/lessontest"
 	"lab/internal/need"
 )
 
@@ -41,4 +42,16 @@ func TestReadme(t *testing.T) {
 	require.NoError(t, err)
 	got := strings.Split(strings.TrimSuffix(string(out), "\n"), "\n")
 	assert.True(t, lesson.Match(command.Output, got), lesson.Diff(command.Output, got))
+}
+
+// What the guide for teachers says to type prints what stands there.
+func TestWorkshop(t *testing.T) {
+	need.RealRoot(t)
+	need.Cgroup(t, "memory", "pids")
+	need.UserNS(t)
+	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "workshop.md"))
+	require.NoError(t, err)
+	guide, err := lesson.Read(string(text))
+	require.NoError(t, err)
+	lessontest.Type(t, "08-user", guide)
 }

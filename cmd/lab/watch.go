@@ -77,19 +77,20 @@ func hintPage(step course.Step) (string, func(screen.Screen) string, error) {
 		return "", nil, err
 	}
 	show, err := readHint(f, step, 0)
-	return "Hint", show, err
+	return "lab hint " + step.ID[:2], show, err
 }
 
 // lessonPage is the lesson.
 func lessonPage(step course.Step) (string, func(screen.Screen) string, error) {
 	text, err := lessonText(step)
-	return "Lesson", func(s screen.Screen) string { return showLesson(s, text) }, err
+	draw := func(s screen.Screen) string { return showLesson(s, text) }
+	return "lab show " + step.ID[:2], draw, err
 }
 
 // listPage is all steps with their signs.
 func listPage(course.Step) (string, func(screen.Screen) string, error) {
 	f, err := progress.Open()
-	return "Steps", func(s screen.Screen) string {
+	return "lab list", func(s screen.Screen) string {
 		var b strings.Builder
 		_ = showList(s.To(&b), f) // a builder takes all
 		return b.String()

@@ -59,6 +59,13 @@ func TestReacts(t *testing.T) {
 		{"in the step's own way first", progress.Failure{
 			Kernel: "pivot_root: device or resource busy: operation not permitted",
 		}, "EBUSY"},
+		{"to the kernel rather than to a program that only gave up", progress.Failure{
+			Check: "x", Mistake: "gave-up",
+			Kernel: "the program ended with status 125; it said: pivot_root: invalid argument",
+		}, "is `/` still *shared*?"},
+		{"to a skeleton", progress.Failure{
+			Mistake: "gave-up", Kernel: "it said: 03-mount: enterRoot is not written yet",
+		}, "the skeleton speaking"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			text := get(t, step, 1, &c.failed)

@@ -108,8 +108,15 @@ func TestFitsAScreen(t *testing.T) {
 	dir, held := layered(t)
 	pid := strconv.Itoa(held.PID)
 	for _, args := range [][]string{
-		{"ns"}, {"ns", pid}, {"ns", "--all"}, {"ns", "--tree"}, {"inspect", pid}, {"mounts", pid},
-		{"cgroup", pid}, {"layers", pid}, {"layers", "--all", dir + "/upper", dir + "/top"},
+		{"ns"},
+		{"ns", pid},
+		{"ns", "--all"},
+		{"ns", "--tree"},
+		{"inspect", pid},
+		{"mounts", pid},
+		{"cgroup", pid},
+		{"layers", pid},
+		{"layers", "--all", dir + "/upper", dir + "/top"},
 	} {
 		cmd := exec.CommandContext(t.Context(), binary(t), args...)
 		cmd.Env = append(os.Environ(), "LC_ALL=C", "HOME="+dir)

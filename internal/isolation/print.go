@@ -92,9 +92,7 @@ func (p *Page) foot(to screen.Screen) {
 	text += fmt.Sprintf(". In brackets: the file, below /proc/%d or /sys/fs/cgroup.",
 		p.Process.PID)
 	fmt.Fprintln(to)
-	for _, line := range screen.Wrap(text, to.Width) {
-		fmt.Fprintln(to, line)
-	}
+	to.Paragraph(text)
 }
 
 // Document is what --json prints; docs/json.md describes it.

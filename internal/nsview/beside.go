@@ -25,9 +25,7 @@ func (s *Survey) Beside(to screen.Screen) {
 	p := s.Processes[0]
 	text := fmt.Sprintf("Process %d is %s; you are process %d, %s.",
 		p.PID, who(to, p), s.You.PID, to.Clean(s.You.Name))
-	for _, line := range screen.Wrap(text, to.Width) {
-		fmt.Fprintln(to, line)
-	}
+	to.Paragraph(text)
 	fmt.Fprintln(to)
 	t := screen.Table{Screen: to, Flex: 4}
 	t.Add("", to.Bold("yours"), to.Bold(fmt.Sprintf("of %d", p.PID)), "", "")
@@ -98,8 +96,6 @@ func (s *Survey) ownership(to screen.Screen, p Process) {
 	if len(foreign) > 0 {
 		text := fmt.Sprintf("Its user namespace owns its %s: root of it is root there.",
 			sequence(foreign))
-		for _, line := range screen.Wrap(text, to.Width) {
-			fmt.Fprintln(to, line)
-		}
+		to.Paragraph(text)
 	}
 }

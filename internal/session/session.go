@@ -287,7 +287,7 @@ func (s *session) checked() {
 	}
 	s.model.finish(said)
 	if s.model.trouble != "" {
-		s.plainly("%s\n", strings.Join(foreign(s.screen, s.model.trouble, ""), "\n"))
+		s.plainly("%s\n", strings.Join(foreign(s.screen, s.model.trouble, s.screen.Width), "\n"))
 	}
 	if err := s.readProgress(); err != nil {
 		s.note("%v", err)
@@ -360,7 +360,7 @@ func (s *session) plainEvent(e event) {
 	case "build":
 		if !e.OK {
 			s.plainly("FAIL  it does not build\n%s\n",
-				strings.Join(foreign(s.screen, strings.TrimSpace(e.Output), "      "), "\n"))
+				strings.Join(foreign(s.screen, strings.TrimSpace(e.Output), s.screen.Width), "\n"))
 		}
 	case "check":
 		line := strings.ToUpper(s.screen.Clean(e.Verdict)) + "  " + s.model.named(s.screen, e)

@@ -122,19 +122,28 @@ func (m *model) body(s screen.Screen) []string {
 			len(m.results), max(m.total, len(m.results)))}
 	case m.build != "":
 		lines = []string{s.Alarm("FAIL") + "  it does not build", ""}
-		return append(lines, foreign(s, m.build, "")...)
+		return append(lines, foreign(s, m.build, s.Width)...)
 	case m.trouble != "":
-		return foreign(s, m.trouble, "")
+		return foreign(s, m.trouble, s.Width)
 	case m.end == nil:
 		return []string{"waiting for a save"}
 	case m.end.OK:
 		lines = []string{s.Own("PASS") + fmt.Sprintf("  all of it: %d passed, %d skipped",
-			m.end.Passed, m.end.Skipped), "", "n goes on to the next step."}
+			m.end.Passed, m.end.Skipped), "", m.after()}
 	default:
 		lines = []string{s.Alarm("FAIL") + fmt.Sprintf("  %d passed, %d failed, %d skipped",
 			m.end.Passed, m.end.Failed, m.end.Skipped)}
 	}
 	return append(append(lines, ""), m.checks(s)...)
+}
+
+// after says what comes when all checks have passed.
+func (m *model) after() string {
+	steps := course.Steps()
+	if m.step.ID == steps[len(steps)-1].ID {
+		return "You have built them all."
+	}
+	return "n goes on to the next step."
 }
 
 // checks lists what failed, in full, before what passed.
@@ -173,6 +182,9 @@ func (m *model) named(s screen.Screen, r event) string {
 	return s.Clean(r.Name)
 }
 
+// names is the width of the column of names in a failure.
+const names = 23
+
 // explain puts a failure into lines, what is wrong before what to type.
 func explain(s screen.Screen, f *failure) []string {
 	if f == nil {
@@ -181,36 +193,75 @@ func explain(s screen.Screen, f *failure) []string {
 	var lines []string
 	for _, part := range []struct {
 		name, text string
+		command    bool
 	}{
-		{"expected", f.Expected},
-		{"the kernel says", f.Kernel},
-		{"diagnosis", f.Diagnosis},
-		{"look", f.Look},
-		{"run it again", f.Command},
+		{"expected", f.Expected, false},
+		{"the kernel says", f.Kernel, false},
+		{"diagnosis", f.Diagnosis, false},
+		{"look", f.Look, true},
+		{"run it again", f.Command, true},
 	} {
 		if part.text == "" {
 			continue
 		}
-		for i, line := range foreign(s, part.text, strings.Repeat(" ", 23)) {
-			if i == 0 {
-				line = "      " + s.Faint(part.name) + line[6+len(part.name):]
-			}
-			lines = append(lines, line)
+		texts := foreign(s, part.text, s.Width-names)
+		if part.command {
+			texts = pasted(s, part.text, s.Width-names)
 		}
+		for i, text := range texts {
+			name := ""
+			if i == 0 {
+				name = part.name
+			}
+			blanks := strings.Repeat(" ", names-6-len(name))
+			lines = append(lines, strings.TrimRight("      "+s.Faint(name)+blanks+text, " "))
+		}
+	}
+	return lines
+}
+
+// pasted puts a command into lines that a shell takes for one when they are copied.
+// It is broken at blanks outside of quotes only.
+func pasted(s screen.Screen, command string, width int) []string {
+	var lines []string
+	line, word, quote := "", []rune(nil), rune(0)
+	flush := func() {
+		if line != "" && screen.Width(line)+1+len(word)+2 > width {
+			lines = append(lines, line+` \`)
+			line = ""
+		}
+		line = strings.TrimPrefix(line+" "+string(word), " ")
+		word = nil
+	}
+	for _, r := range command {
+		switch {
+		case quote == 0 && (r == '\'' || r == '"'):
+			quote = r
+		case r == quote:
+			quote = 0
+		case quote == 0 && r == ' ':
+			flush()
+			continue
+		}
+		word = append(word, r)
+	}
+	flush()
+	for broken := range strings.SplitSeq(line, "\n") {
+		lines = append(lines, s.Clean(broken))
 	}
 	return lines
 }
 
 // foreign puts a text that somebody else wrote into lines that fit, without what
 // would harm the terminal.
-func foreign(s screen.Screen, text, indent string) []string {
+func foreign(s screen.Screen, text string, width int) []string {
 	var lines []string
 	for line := range strings.Lines(text) {
 		line = strings.ReplaceAll(line, "\t", "    ")
 		for len(line) > 0 {
 			line = strings.TrimRight(line, "\r\n")
-			piece, rest := cutLine(s.Clean(line), max(10, s.Width-len(indent)))
-			lines = append(lines, indent+piece)
+			piece, rest := cutLine(s.Clean(s.Text(line)), max(10, width))
+			lines = append(lines, piece)
 			line = rest
 		}
 	}

@@ -132,7 +132,7 @@ func (t *tracer) ownFilter(tk *task, c *Call) {
 	tk.proc.closely = true
 	for _, other := range t.tasks {
 		if other.proc == tk.proc && other != tk {
-			_ = request(unix.PTRACE_INTERRUPT, other.tid, 0, 0) // it may have ended
+			_ = request(unix.PTRACE_INTERRUPT, other.tid, 0) // it may have ended
 		}
 	}
 }
@@ -141,7 +141,7 @@ func (t *tracer) ownFilter(tk *task, c *Call) {
 // next entry or exit of a call, or to the next that the sieve holds up.
 func (t *tracer) resume(tk *task, signal unix.Signal) error {
 	if t.sieved && tk.call == nil && !tk.passing && !tk.proc.closely {
-		return request(unix.PTRACE_CONT, tk.tid, 0, uintptr(signal))
+		return request(unix.PTRACE_CONT, tk.tid, uintptr(signal))
 	}
 	return toNextStop(tk.tid, signal)
 }

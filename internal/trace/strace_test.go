@@ -264,6 +264,8 @@ var (
 	address = regexp.MustCompile(`0x[0-9a-f]{5,}`)
 	tids    = regexp.MustCompile(`, (?:parent_tid|child_tidptr|tls|child_tid|pidfd)=` +
 		`(?:\[[^\]]*\]|\w+)`)
+	inode    = regexp.MustCompile(`:\[\d+\]`)   // of a namespace
+	into     = regexp.MustCompile(`cgroup=\d+`) // where strace -y prints no path
 	filled   = regexp.MustCompile(` => \{[^}]*\}`)
 	count    = regexp.MustCompile(`, \d+\)( +)= \d+$`)
 	pids     = regexp.MustCompile(`/proc/\d+/|"\d+(\\n)?"|pid=\d+`)
@@ -280,6 +282,8 @@ func (s story) normal(e event) string {
 	text = kept.ReplaceAllString(text, "$1(FD $3 ")
 	text = cwd.ReplaceAllString(text, "AT_FDCWD")
 	text = places.ReplaceAllString(text, "FD")
+	text = inode.ReplaceAllString(text, ":[N]")
+	text = into.ReplaceAllString(text, "cgroup=FD")
 	text = filled.ReplaceAllString(tids.ReplaceAllString(text, ""), "")
 	text = address.ReplaceAllString(text, "PTR")
 	text = random.ReplaceAllString(text, "RANDOM")
