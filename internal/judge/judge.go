@@ -172,13 +172,8 @@ func session(ctx context.Context, o Orders, receive func(Answer) error) (int, er
 	switch said := strings.TrimSpace(process.Stderr.(*bytes.Buffer).String()); {
 	case receiveErr != nil:
 		return asked, receiveErr
-<<<<<<< HEAD
-	case last.Verdict == Fail || asked == 1 && o.alone(o.From):
+	case (last.Verdict != Pass || o.alone(o.From)) && asked > 0 && ctx.Err() == nil:
 		return asked, nil // what it left says nothing new, or is for another check to see
-=======
-	case last.Verdict != Pass && asked > 0 && ctx.Err() == nil:
-		return asked, nil // what it left says nothing new
->>>>>>> check
 	case ctx.Err() != nil && time.Since(heard) >= o.limit():
 		return asked + 1, receive(o.ended(asked, fmt.Sprintf("it still ran after %s", o.limit())))
 	case ctx.Err() != nil:
