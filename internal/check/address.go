@@ -43,29 +43,29 @@ func (st netState) wrong(want netip.Prefix) *Failure {
 		f.Mistake, f.Diagnosis = "veth-not-moved", "The container has its loopback and no other "+
 			"link: one end of a veth pair has to be moved into its namespace."
 	case !got.IsValid():
-		f.Mistake, f.Diagnosis = "no-address", "The container's end of the veth pair has no address: "+
-			"it has to get one inside, for a link loses those it had when it is moved."
+		f.Mistake, f.Diagnosis = "no-address", "The container's end of the veth pair has no "+
+			"address: it has to get one inside, for a link loses those it had when it is moved."
 	case got.Addr() != want.Addr():
-		f.Mistake, f.Diagnosis = "ip-flag-ignored", "The container has an address, and not the one "+
-			"that -ip asks for."
+		f.Mistake, f.Diagnosis = "ip-flag-ignored", "The container has an address, and not the "+
+			"one that -ip asks for."
 	case got.Bits() == 32:
-		f.Mistake, f.Diagnosis = "address-without-prefix", "The address was given without the length "+
-			"of its network, so it is a /32: nobody is its neighbour."
+		f.Mistake, f.Diagnosis = "address-without-prefix", "The address was given without the "+
+			"length of its network, so it is a /32: nobody is its neighbour."
 	case got != want:
-		f.Mistake, f.Diagnosis = "wrong-prefix-length", "The address is the one that was asked for, "+
-			"and the length of its network is another."
+		f.Mistake, f.Diagnosis = "wrong-prefix-length", "The address is the one that was asked "+
+			"for, and the length of its network is another."
 	case !st.up[name]:
 		f.Expected = name + " is up"
 		f.Mistake, f.Diagnosis = "link-down", "The container's end of the veth pair is down: "+
 			"it has an address and passes no packet."
 	case st.gateway == "":
 		f.Expected = "a default route via an address of " + want.Masked().String()
-		f.Mistake, f.Diagnosis = "no-default-route", "The subnet is all that the container reaches: "+
-			"the rest of the world needs a default route, via the bridge's address."
+		f.Mistake, f.Diagnosis = "no-default-route", "The subnet is all that the container "+
+			"reaches: the rest of the world needs a default route, via the bridge's address."
 	case !want.Contains(gateway):
 		f.Expected = "a default route via an address of " + want.Masked().String()
-		f.Mistake, f.Diagnosis = "gateway-elsewhere", "The default route leads via an address that "+
-			"is in no network of the container."
+		f.Mistake, f.Diagnosis = "gateway-elsewhere", "The default route leads via an address "+
+			"that is in no network of the container."
 	default:
 		return nil
 	}
@@ -81,8 +81,8 @@ func freeAddresses(ctx context.Context, s *Subject) error {
 	b, second, err := s.holdNet(ctx)
 	if f, ok := errors.AsType[*Failure](err); ok && f.Mistake == "gave-up" {
 		f.Expected = "a second container runs beside the first"
-		f.Mistake, f.Diagnosis = "bridge-not-shared", "The first container's bridge is in the way of "+
-			"the second: one that is there is to be used, not made again."
+		f.Mistake, f.Diagnosis = "bridge-not-shared", "The first container's bridge is in the way "+
+			"of the second: one that is there is to be used, not made again."
 	}
 	if err != nil {
 		return errors.Join(err, stopAll(ctx, a))
@@ -96,12 +96,13 @@ func freeAddresses(ctx context.Context, s *Subject) error {
 			Mistake: "subnets-differ",
 			Diagnosis: "The two containers are in two networks, and have no way to each other: " +
 				"one bridge has one subnet.",
-			Look: fmt.Sprintf("nsenter -t %s -n ip addr; nsenter -t %s -n ip addr", a.pid(), b.pid()),
+			Look: fmt.Sprintf("nsenter -t %s -n ip addr; nsenter -t %s -n ip "+
+				"addr", a.pid(), b.pid()),
 		}
 		switch {
 		case !one.IsValid():
-			f.Mistake, f.Diagnosis = "no-address", "Without -ip the container has no address at all: "+
-				"the program has to choose one."
+			f.Mistake, f.Diagnosis = "no-address", "Without -ip the container has no address at "+
+				"all: the program has to choose one."
 		case one.Addr() == two.Addr():
 			f.Mistake, f.Diagnosis = "address-given-twice", "Both have the same address: "+
 				"look which are in use before one is chosen."
@@ -131,8 +132,8 @@ func takenAddress(ctx context.Context, s *Subject) error {
 	if err == nil {
 		err = sameNetwork(ctx, r.Command, before)
 		if f, ok := errors.AsType[*Failure](err); ok && f.Mistake == "took-too-much-away" {
-			f.Mistake, f.Diagnosis = "leaves-with-the-bridge", "A run that was refused took away what "+
-				"a running container needs: only the last one may undo what they share."
+			f.Mistake, f.Diagnosis = "leaves-with-the-bridge", "A run that was refused took away "+
+				"what a running container needs: only the last one may undo what they share."
 		}
 	}
 	return errors.Join(err, stopAll(ctx, a))

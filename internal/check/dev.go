@@ -64,11 +64,11 @@ func (h *Held) device(name string) error {
 	}
 	if err != nil {
 		f.Kernel = fmt.Sprintf("%s: %v", path, err)
-		f.Mistake, f.Diagnosis = "device-missing", "One of the devices that every program may count "+
-			"on is not there: mknod(2) makes it, or a bind of the host's."
+		f.Mistake, f.Diagnosis = "device-missing", "One of the devices that every program may "+
+			"count on is not there: mknod(2) makes it, or a bind of the host's."
 		if m, err := mountAt(h.PID, "/dev"); err == nil && m == nil {
-			f.Mistake, f.Diagnosis = "dev-not-mounted", "Nothing is mounted on the new root's dev: "+
-				"it needs a tmpfs, and in it the devices."
+			f.Mistake, f.Diagnosis = "dev-not-mounted", "Nothing is mounted on the new root's "+
+				"dev: it needs a tmpfs, and in it the devices."
 		}
 		return f
 	}
@@ -127,14 +127,16 @@ func ownDevMounts(h *Held) error {
 			"mount a new " + m.kind + " there."
 		switch {
 		case host != nil && own.Major == host.Major && own.Minor == host.Minor:
-			f.Kernel = fmt.Sprintf("it is %s %d:%d, as on the host", own.FSType, own.Major, own.Minor)
+			f.Kernel = fmt.Sprintf("it is %s %d:%d, as on the "+
+				"host", own.FSType, own.Major, own.Minor)
 			return f
 		case own.FSType == "devtmpfs":
 			f.Kernel = "it is a devtmpfs, of which the kernel has only one"
 			return f
 		case own.FSType != m.kind:
 			f.Kernel = "it is a " + own.FSType
-			f.Mistake, f.Diagnosis = m.mistake+"-wrong-type", m.why+" is another kind of file system."
+			f.Mistake, f.Diagnosis = m.mistake+"-wrong-type", m.why+" is another kind of file "+
+				"system."
 			return f
 		}
 	}

@@ -106,14 +106,14 @@ func streamsApart(ctx context.Context, s *Subject) error {
 		f.Mistake, f.Diagnosis = "stdin-not-handed-on", "The command's standard input is not the "+
 			"program's: it was at its end at once."
 	case strings.Contains(r.Stdout, "err "):
-		f.Mistake, f.Diagnosis = "stderr-on-stdout", "The command's standard error is the program's "+
-			"standard output: descriptor 2 has to stay 2."
+		f.Mistake, f.Diagnosis = "stderr-on-stdout", "The command's standard error is the "+
+			"program's standard output: descriptor 2 has to stay 2."
 	case strings.Contains(r.Stderr, "out "):
-		f.Mistake, f.Diagnosis = "stdout-on-stderr", "The command's standard output is the program's "+
-			"standard error: descriptor 1 has to stay 1."
+		f.Mistake, f.Diagnosis = "stdout-on-stderr", "The command's standard output is the "+
+			"program's standard error: descriptor 1 has to stay 1."
 	default:
-		f.Mistake, f.Diagnosis = "output-lost", "What the command printed did not arrive: it has to "+
-			"get the program's own descriptors 0, 1 and 2."
+		f.Mistake, f.Diagnosis = "output-lost", "What the command printed did not arrive: it has "+
+			"to get the program's own descriptors 0, 1 and 2."
 	}
 	return f
 }

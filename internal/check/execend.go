@@ -27,8 +27,8 @@ func statusPasses(ctx context.Context, s *Subject) error {
 			"its command: WEXITSTATUS in wait(2) is the one to hand on."
 		switch r.Status {
 		case 0:
-			mistake, diagnosis = "exit-status-lost", "The program ends with 0 whatever its command "+
-				"said: callers take the failure for a success."
+			mistake, diagnosis = "exit-status-lost", "The program ends with 0 whatever its "+
+				"command said: callers take the failure for a success."
 		case 1:
 			mistake, diagnosis = "exit-status-flattened", "The program ends with 1 for whatever "+
 				"failure: the command's own status has a meaning, and gets lost."
@@ -80,14 +80,14 @@ func signalStatus(ctx context.Context, s *Subject) error {
 func signalMistake(status, sig int) (mistake, diagnosis string) {
 	switch status {
 	case 0:
-		return "signal-status-lost", "A command that was killed has no exit status, and the program " +
-			"took that for 0: WIFSIGNALED in wait(2) comes first."
+		return "signal-status-lost", "A command that was killed has no exit status, and the " +
+			"program took that for 0: WIFSIGNALED in wait(2) comes first."
 	case 255:
 		return "signal-is-minus-one", "A command that was killed has no exit status; the -1 that " +
 			"stands for that in some libraries became 255. WTERMSIG in wait(2) has the signal."
 	case sig:
-		return "signal-without-128", "The program ends with the signal's number, as if the command " +
-			"had exited with it. A shell adds 128, so that callers can tell."
+		return "signal-without-128", "The program ends with the signal's number, as if the " +
+			"command had exited with it. A shell adds 128, so that callers can tell."
 	}
 	return "signal-status-flattened", "That a signal ended the command is lost: " +
 		"WIFSIGNALED and WTERMSIG in wait(2) tell it, and 128 plus its number hands it on."
@@ -180,7 +180,7 @@ func (h *Held) signalLost(name string, want []string) *Failure {
 		Command:  h.Command,
 		Expected: "a signal to the program reaches its command: " + name,
 		Kernel:   fmt.Sprintf("the command caught %q; the program ", got[1:]),
-		Look:     "kill -" + name + " PID, of the program",
+		Look:     "kill -" + name + " $(pgrep -of 'trap USR1 HUP INT TERM')",
 	}
 	if name == "" {
 		f.Expected = "the command runs"

@@ -76,8 +76,8 @@ func (h *Held) ranNothing(token string) *Failure {
 		f.Look = "echo x | " + shellLine([]string{h.Args[0], "run", "cat"})
 	default:
 		f.Mistake = "ended-at-once"
-		f.Diagnosis = "The container ended, without an error, before its command could do anything: " +
-			"whoever starts the command has to wait for it, PID 1 as well."
+		f.Diagnosis = "The container ended, without an error, before its command could do " +
+			"anything: whoever starts the command has to wait for it, PID 1 as well."
 	}
 	return f
 }
@@ -139,7 +139,7 @@ func (s *Subject) why(ctx context.Context, h *Held, command []string, err error)
 		r.status = status(h.cmd)
 		again, full, err := s.speechless(ctx, h.flags, command)
 		if err != nil {
-			return f
+			return f // what is known already has to do
 		}
 		defer again.letSpeak(full)
 		r.held = again
@@ -177,12 +177,10 @@ func (s *Subject) speechless(
 		default:
 		}
 		below, err := inspect.Descendants(h.Program)
-		if slices.ContainsFunc(append(below, h.Program), speaks) {
-			return true, nil
-		}
-		return false, err
+		return slices.ContainsFunc(append(below, h.Program), speaks), err
 	})
-	if err != nil {
+	// Who has not spoken yet is there to be looked at all the same.
+	if err != nil && !errors.Is(err, context.DeadlineExceeded) {
 		h.kill()
 		return nil, nil, errors.Join(err, full.Close())
 	}
@@ -257,7 +255,7 @@ func (h *Held) hostProc() error {
 	}
 	// This host is thrown away: a /proc over the other one lets us see again.
 	if err := unix.Mount("proc", "/proc", "proc", 0, ""); err != nil {
-		return f
+		return f // what is known already has to do
 	}
 	f.Mistake, f.Diagnosis = "no-clone-newns", "The child was cloned without CLONE_NEWNS: "+
 		"every mount that it made is one of the host."

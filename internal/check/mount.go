@@ -150,8 +150,8 @@ func procIsOwn(_ *Subject, h *Held) error {
 	case m == nil || m.FSType != "proc":
 		f.Kernel = fmt.Sprintf("%s: %v; /proc/%d/mountinfo has no procfs on /proc",
 			path, err, h.PID)
-		f.Mistake, f.Diagnosis = "proc-not-mounted", "There is no procfs in the new root: it has to "+
-			"be mounted on its proc, not on the host's /proc, before or after pivot_root(2)."
+		f.Mistake, f.Diagnosis = "proc-not-mounted", "There is no procfs in the new root: it has "+
+			"to be mounted on its proc, not on the host's /proc, before or after pivot_root(2)."
 	case isRoot(h.PID, "/"):
 		f.Mistake, f.Diagnosis = "proc-not-remounted", "The /proc is the one that the copy of the "+
 			"host's mounts came with, and shows the host's processes: mount a new one over it."
@@ -260,8 +260,9 @@ func (s *Subject) whoMounted(ctx context.Context, f *Failure, flags []string) er
 	if err := errors.Join(err, errBefore, errAfter); err != nil {
 		return err
 	}
-	f.Mistake, f.Diagnosis = "mounted-while-shared", "The child mounted something while its mounts "+
-		"were still peers of the host's: make / private, recursively, before the first mount."
+	f.Mistake, f.Diagnosis = "mounted-while-shared", "The child mounted something while its "+
+		"mounts were still peers of the host's: make / private, recursively, before the first "+
+		"mount."
 	if len(newMounts(before, after)) > 0 {
 		f.Mistake, f.Diagnosis = "mounted-on-the-host", "The program mounted something itself, on "+
 			"the host: that is for the child to do, in its mount namespace."

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/vishvananda/netlink"
 )
@@ -24,7 +25,7 @@ func noNetCause(s *Subject, r *remains) bool {
 	}
 	name, address := st.link()
 	r.f.Kernel += "; the child has " + st.String()
-	look := fmt.Sprintf("nsenter -t $(pgrep -nf %s) -n ip addr", r.held.Args[0])
+	const look = "man 8 ip-address"
 	switch {
 	case name == "" && r.refused("not found", "no such device", "enodev"):
 		return r.names("veth-not-moved", "The child has its loopback and no other link: the "+
@@ -60,10 +61,7 @@ func (st netState) link() (string, netip.Prefix) {
 
 // fallbackLinks are those that some kernels give every network namespace.
 func fallbackLinks() []string {
-	return []string{
-		"tunl0", "gre0", "gretap0", "erspan0", "sit0", "ip_vti0", "ip6_vti0", "ip6tnl0",
-		"ip6gre0",
-	}
+	return strings.Fields("tunl0 gre0 gretap0 erspan0 sit0 ip_vti0 ip6_vti0 ip6tnl0 ip6gre0")
 }
 
 // withoutMaster returns the host's ends of veth pairs into other namespaces that are

@@ -80,15 +80,16 @@ func (f *Failure) leftMistake(left []journal.Difference) {
 			return d.Kind == kind && strings.Contains(d.What+" "+d.Change, part)
 		})
 	}
-	links, rules, settings := has(journal.Links, ""), has(journal.Rules, ""), has(journal.Settings, "")
+	links, rules := has(journal.Links, ""), has(journal.Rules, "")
+	settings := has(journal.Settings, "")
 	switch {
 	case has(journal.Links, "removed") || has(journal.Rules, "removed"):
-		f.Mistake, f.Diagnosis = "took-too-much-away", "The program removed links or rules that are "+
-			"not its own: it may only undo what it has done."
+		f.Mistake, f.Diagnosis = "took-too-much-away", "The program removed links or rules that "+
+			"are not its own: it may only undo what it has done."
 		f.Look = "ip link; nft list ruleset"
 	case links && (rules || settings):
-		f.Mistake, f.Diagnosis = "network-not-undone", "Nothing was undone: the last container has "+
-			"to take away the bridge, the rules and the settings that the first one brought."
+		f.Mistake, f.Diagnosis = "network-not-undone", "Nothing was undone: the last container "+
+			"has to take away the bridge, the rules and the settings that the first one brought."
 		f.Look = "ip link; nft list ruleset; cat /proc/sys/net/ipv4/ip_forward"
 	case has(journal.Links, "bridge"):
 		f.Mistake, f.Diagnosis = "bridge-left", "The bridge stays when nobody is on it any more: "+
@@ -103,8 +104,8 @@ func (f *Failure) leftMistake(left []journal.Difference) {
 			"container has ended."
 		f.Look = "ip link; ip route"
 	case rules:
-		f.Mistake, f.Diagnosis = "rules-left", "The rules for packets stay when no container needs "+
-			"them any more: the last one has to delete them."
+		f.Mistake, f.Diagnosis = "rules-left", "The rules for packets stay when no container "+
+			"needs them any more: the last one has to delete them."
 		f.Look = "nft list ruleset; iptables -t nat -S"
 	case has(journal.Settings, `"1" to "0"`):
 		f.Mistake, f.Diagnosis = "ip-forward-turned-off", "The host forwarded packets before, and "+
@@ -155,8 +156,8 @@ func takenOver(ctx context.Context, s *Subject) error {
 	next, st, err := s.holdNet(ctx)
 	if f, ok := errors.AsType[*Failure](err); ok && f.Mistake == "gave-up" {
 		f.Expected = "the next container runs, after one whose program was killed"
-		f.Mistake, f.Diagnosis = "left-bridge-in-the-way", "A bridge that a killed program left is "+
-			"in the way of the next: it is to be known as ours, and used or removed."
+		f.Mistake, f.Diagnosis = "left-bridge-in-the-way", "A bridge that a killed program left "+
+			"is in the way of the next: it is to be known as ours, and used or removed."
 	}
 	if err != nil {
 		return err
@@ -167,8 +168,8 @@ func takenOver(ctx context.Context, s *Subject) error {
 	}
 	err = sameNetwork(ctx, next.Command, before)
 	if f, ok := errors.AsType[*Failure](err); ok {
-		f.Mistake, f.Diagnosis = "killed-run-not-undone", "A killed program can undo nothing, so the "+
-			"next has to: its end leaves what the killed one had made, or changed."
+		f.Mistake, f.Diagnosis = "killed-run-not-undone", "A killed program can undo nothing, so "+
+			"the next has to: its end leaves what the killed one had made, or changed."
 	}
 	return err
 }

@@ -54,6 +54,10 @@ func (h *Held) ofHost(m *mountinfo.Info, outside []*mountinfo.Info) *Failure {
 	}
 	whole, of := false, ""
 	for _, o := range outside {
+		// The given root may be one of the host's mounts, but not the host's root.
+		if m.Mountpoint == "/" && o.Mountpoint != "/" {
+			continue
+		}
 		if o.Major == m.Major && o.Minor == m.Minor {
 			of = o.Mountpoint
 			if o.Root == m.Root {
@@ -80,8 +84,9 @@ func (h *Held) ofHost(m *mountinfo.Info, outside []*mountinfo.Info) *Failure {
 	}
 	switch {
 	case m.Mountpoint == "/" || isStacked(m, outside):
-		f.Mistake, f.Diagnosis = "old-root-on-top", "pivot_root(\".\", \".\") has put the old root "+
-			"on top of the new one, where it still is: umount2(\".\", MNT_DETACH) has to follow."
+		f.Mistake, f.Diagnosis = "old-root-on-top", "pivot_root(\".\", \".\") has put the old "+
+			"root on top of the new one, where it still is: umount2(\".\", MNT_DETACH) has to "+
+			"follow."
 	case !whole:
 		f.Mistake, f.Diagnosis = "host-directory-mounted", "A directory of the host is mounted in "+
 			"the container, and nobody asked for it."

@@ -176,8 +176,8 @@ func (h *Held) termLost() *Failure {
 	select {
 	case <-h.ended:
 		f.Kernel += fmt.Sprintf("; a TERM to PID 1 itself, %d, ended it", h.Init)
-		f.Mistake, f.Diagnosis = "no-forward-in-parent", "PID 1 does with TERM what it should, but "+
-			"the program on the host got the signal and did not send it on to PID 1."
+		f.Mistake, f.Diagnosis = "no-forward-in-parent", "PID 1 does with TERM what it should, "+
+			"but the program on the host got the signal and did not send it on to PID 1."
 	case <-time.After(time.Second):
 		f.Kernel += fmt.Sprintf("; a TERM to PID 1 itself, %d, did not end it either", h.Init)
 		f.Mistake, f.Diagnosis = "no-forward-in-init", "TERM means nothing to PID 1 unless it has "+
@@ -190,8 +190,8 @@ func (h *Held) termLost() *Failure {
 // says when it gets the signal.
 func (s *Subject) termMisread(ctx context.Context, f *Failure, got int) error {
 	if got == 128+int(unix.SIGKILL) {
-		f.Mistake, f.Diagnosis = "term-becomes-kill", "The program kills the container when it gets "+
-			"TERM: the command has no chance to end in order. Send on the signal that came."
+		f.Mistake, f.Diagnosis = "term-becomes-kill", "The program kills the container when it "+
+			"gets TERM: the command has no chance to end in order. Send on the signal that came."
 		return f
 	}
 	h, err := s.Start(ctx, nil, s.Probe(false), "trap", "TERM")
@@ -212,13 +212,13 @@ func (s *Subject) termMisread(ctx context.Context, f *Failure, got int) error {
 	}
 	<-h.ended
 	if strings.Contains(h.Output(), "TERM") {
-		f.Mistake, f.Diagnosis = "exit-status-lost", "TERM ended the command, and how it ended was "+
-			"lost on the way: PID 1 has to turn that into its own exit status."
+		f.Mistake, f.Diagnosis = "exit-status-lost", "TERM ended the command, and how it ended "+
+			"was lost on the way: PID 1 has to turn that into its own exit status."
 		return f
 	}
 	f.Kernel += "; the command never got TERM"
-	f.Mistake, f.Diagnosis = "init-ends-by-term", "PID 1 ended by the signal itself, and the kernel "+
-		"killed the command with it: PID 1 has to catch TERM and send it on."
+	f.Mistake, f.Diagnosis = "init-ends-by-term", "PID 1 ended by the signal itself, and the "+
+		"kernel killed the command with it: PID 1 has to catch TERM and send it on."
 	return f
 }
 

@@ -57,8 +57,8 @@ func amongContainers(ctx context.Context, s *Subject) error {
 			reaches(ctx, all[2], os.Getpid(), addresses[2]))
 		if f, ok := errors.AsType[*Failure](judged); ok {
 			f.Expected += ", after the first of three containers has left"
-			f.Mistake, f.Diagnosis = "leaves-with-the-bridge", "The first container took away what "+
-				"the others still need: only the last one may undo what they share."
+			f.Mistake, f.Diagnosis = "leaves-with-the-bridge", "The first container took away "+
+				"what the others still need: only the last one may undo what they share."
 		}
 	}
 	return errors.Join(judged, err, stopAll(ctx, all[1:]...))
@@ -108,15 +108,16 @@ func (f *Failure) brokenWay(h *Held) error {
 	f.Kernel += "; the container has " + st.String() + "; the host has " + ours.String()
 	name, address := st.link()
 	gateway, errGateway := netip.ParseAddr(st.gateway)
-	onHost := func(a netip.Prefix) bool { return a.Addr() == gateway }
+	onHost := slices.ContainsFunc(slices.Collect(maps.Values(ours.addresses)),
+		func(a netip.Prefix) bool { return a.Addr() == gateway })
 	switch {
 	case name == "" || !address.IsValid() || !st.up[name]:
 		if wrong := st.wrong(address); wrong != nil {
 			f.Mistake, f.Diagnosis = wrong.Mistake, wrong.Diagnosis
 		}
 	case port != "" && !ours.up[port]:
-		f.Mistake, f.Diagnosis = "port-down", "The host's end of the veth pair, "+port+", is down: "+
-			"both ends have to be brought up."
+		f.Mistake, f.Diagnosis = "port-down", "The host's end of the veth pair, "+port+", is "+
+			"down: both ends have to be brought up."
 		f.Look = "ip link show " + port
 	case port != "" && bridge == "":
 		f.Mistake, f.Diagnosis = "port-not-on-bridge", "The host's end of the veth pair, "+port+
@@ -126,7 +127,7 @@ func (f *Failure) brokenWay(h *Held) error {
 		f.Mistake, f.Diagnosis = "bridge-down", "The bridge "+bridge+" is down: "+
 			"a new one is, until it is brought up."
 		f.Look = "ip link show " + bridge
-	case errGateway == nil && !slices.ContainsFunc(slices.Collect(maps.Values(ours.addresses)), onHost):
+	case errGateway == nil && !onHost:
 		f.Mistake, f.Diagnosis = "bridge-without-address", "The container's gateway, "+st.gateway+
 			", is nobody: no link of the host has that address, the bridge should."
 		f.Look = "ip addr"

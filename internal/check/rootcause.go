@@ -37,7 +37,8 @@ func noRootCause(s *Subject, r *remains) bool {
 		return false
 	}
 	look := "grep shared /proc/self/mountinfo"
-	if same, err := sameNamespace(r.child, "mnt"); err != nil || same {
+	lost := r.status == 127 && isRoot(r.child, "/")
+	if same, err := sameNamespace(r.child, "mnt"); !lost && (err != nil || same) {
 		return err == nil && r.refused(append(einval, ebusy...)...) && r.names("no-clone-newns",
 			"The child is in the host's mount namespace: it was cloned without CLONE_NEWNS.",
 			"readlink /proc/self/ns/mnt")
@@ -54,10 +55,11 @@ func noRootCause(s *Subject, r *remains) bool {
 		return false
 	}
 	if r.refused("pivot") {
-		return r.names("put-old-missing", "pivot_root(2) needs a directory for the old root, below "+
-			"the new one, and it is not there: make it first, or give \".\" twice.", "man 2 pivot_root")
+		return r.names("put-old-missing", "pivot_root(2) needs a directory for the old root, "+
+			"below the new one, and it is not there: make it first, or give \".\" twice.",
+			"man 2 pivot_root")
 	}
-	return r.status == 127 && r.names("root-not-changed", "The child looked for the command in "+
+	return lost && r.names("root-not-changed", "The child looked for the command in "+
 		"the host's root: nothing changed its own to the given directory.",
 		"ls "+shellLine([]string{s.Root}))
 }
@@ -102,7 +104,8 @@ func (r *remains) refusedPivot(mounts []*mountinfo.Info, root, look string) bool
 	}
 	if shared(at("/")) {
 		return r.names("root-left-shared", "The child's mounts are still peers of the host's, and "+
-			"pivot_root(2) refuses a shared one: make / private, recursively, before anything else.",
+			"pivot_root(2) refuses a shared one: make / private, recursively, before anything "+
+			"else.",
 			look)
 	}
 	return r.names("private-not-recursive", "The mount on / is private, those below it are still "+

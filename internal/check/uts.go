@@ -67,8 +67,9 @@ func compareNamespace(h *Held, kind, flag string) error {
 	}
 	switch {
 	case theirs == ours && h.besides(kind, ours):
-		f.Mistake, f.Diagnosis = "execs-in-parent", "The program has a child in the new namespace, "+
-			"and started the command itself, outside of it: the command is for the child to start."
+		f.Mistake, f.Diagnosis = "execs-in-parent", "The program has a child in the new "+
+			"namespace, and started the command itself, outside of it: the command is for the "+
+			"child to start."
 		return f
 	case theirs == ours:
 		f.Mistake = "no-" + strings.ToLower(strings.ReplaceAll(flag, "_", "-"))
@@ -146,17 +147,17 @@ func (f *Failure) hostnameMistake(pid int, name, inside string) error {
 			"container: sethostname(2) has to run in the child."
 	case domain == name:
 		f.Kernel += ", and its NIS domain name is " + domain
-		f.Mistake, f.Diagnosis = "domainname-set", "setdomainname(2) sets another name, which hardly "+
-			"anybody uses: the host name needs sethostname(2)."
+		f.Mistake, f.Diagnosis = "domainname-set", "setdomainname(2) sets another name, which "+
+			"hardly anybody uses: the host name needs sethostname(2)."
 	case strings.Contains(inside, name):
 		f.Mistake, f.Diagnosis = "hostname-with-more", "The name has bytes that were not given: "+
 			"sethostname(2) takes it as it is, line ends, quotes and zeros too."
 	case strings.HasPrefix(name, inside):
-		f.Mistake, f.Diagnosis = "hostname-cut", "The name was cut: sethostname(2) takes its length, "+
-			"up to 64 bytes, and that was too small."
+		f.Mistake, f.Diagnosis = "hostname-cut", "The name was cut: sethostname(2) takes its "+
+			"length, up to 64 bytes, and that was too small."
 	case inside == outside:
-		f.Mistake, f.Diagnosis = "hostname-not-set", "The new namespace begins with the host's name, "+
-			"and it still has it: the child has to call sethostname(2)."
+		f.Mistake, f.Diagnosis = "hostname-not-set", "The new namespace begins with the host's "+
+			"name, and it still has it: the child has to call sethostname(2)."
 	default:
 		f.Mistake, f.Diagnosis = "hostname-flag-ignored", "A name was set, and not the one that "+
 			"-hostname gives."

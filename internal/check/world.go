@@ -60,18 +60,18 @@ func (w *world) noWayOut(f *Failure) error {
 	f.Kernel += "; the host's ip_forward is " + strings.TrimSpace(string(forward))
 	switch {
 	case strings.TrimSpace(string(forward)) == "0":
-		f.Mistake, f.Diagnosis = "ip-forward-off", "The host does not forward packets from one link "+
-			"to another: ip_forward has to be 1 while a container runs."
+		f.Mistake, f.Diagnosis = "ip-forward-off", "The host does not forward packets from one "+
+			"link to another: ip_forward has to be 1 while a container runs."
 		f.Look = "cat /proc/sys/net/ipv4/ip_forward"
 	case f.Mistake != "no-way-through":
 	case received > 0:
 		f.Kernel += fmt.Sprintf("; %d packets arrived, the answers went nowhere", received)
-		f.Mistake, f.Diagnosis = "no-masquerade", "The packets leave with the container's address, "+
-			"to which nobody knows the way back: a masquerade rule gives them the host's."
+		f.Mistake, f.Diagnosis = "no-masquerade", "The packets leave with the container's "+
+			"address, to which nobody knows the way back: a masquerade rule gives them the host's."
 		f.Look = "nft list ruleset; iptables -t nat -S"
 	default:
-		f.Mistake, f.Diagnosis = "forward-refused", "The host forwards, and yet no packet leaves it: "+
-			"a rule of the forward hook drops them, or they take another way."
+		f.Mistake, f.Diagnosis = "forward-refused", "The host forwards, and yet no packet leaves "+
+			"it: a rule of the forward hook drops them, or they take another way."
 		f.Look = "nft list ruleset; iptables -S FORWARD; ip route"
 	}
 	return nil

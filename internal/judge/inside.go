@@ -146,7 +146,7 @@ func (o Orders) answer() error {
 		if err := answers.Encode(a); err != nil {
 			return fmt.Errorf("print an answer: %w", err)
 		}
-		if a.Verdict != Pass && missing == "" {
+		if a.Verdict != Pass && missing == "" || o.alone(i) {
 			break // who could not answer may have been robbed of the host, too
 		}
 	}

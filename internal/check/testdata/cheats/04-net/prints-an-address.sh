@@ -1,6 +1,6 @@
 #!/bin/sh
 # answers ip with an address
-# diagnosis: no-clone-newnet
+# diagnosis: root-not-changed
 shift
 while case $1 in -*) shift 2 ;; *) false ;; esac do :; done
 case $* in

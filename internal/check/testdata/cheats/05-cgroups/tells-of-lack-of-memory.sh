@@ -1,6 +1,6 @@
 #!/bin/sh
 # says that the OOM killer was there, whatever happened
-# diagnosis: flag-unknown
+# diagnosis: no-cgroup-made
 shift
 while case $1 in -*)
   limit=$2

@@ -1,6 +1,6 @@
 #!/bin/sh
 # answers id with root
-# diagnosis: flag-unknown
+# diagnosis: root-not-changed
 shift
 while case $1 in -user) shift ;; -*) shift 2 ;; *) false ;; esac do :; done
 case $1 in
