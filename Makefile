@@ -29,6 +29,19 @@ vm-fast: ## the steps' tests on Debian's kernel with cgroup v2, under QEMU
 	vagrant/ci/fast-vm.sh | go run ./internal/lane -name vm-fast -console -v \
 		-skips .ci/skips/vm-fast.txt
 
+.PHONY: vm
+vm: ## `vagrant up` from nothing, the steps' tests in it as root and rootless
+	.ci/run vm-vagrant
+
+.PHONY: class-box
+class-box: ## build/lab.box, a VM that holds all a class needs, tried offline
+	@mkdir -p build
+	vagrant/ci/class-box.sh build/lab.box
+
+.PHONY: newcomer
+newcomer: ## from a clean clone to the second step, as somebody new, offline
+	.ci/newcomer
+
 .PHONY: bench
 bench: ## what a step adds to a start, beside unshare(1)
 	go test -run '^$$' -bench . -benchtime 20x ./internal/bench

@@ -147,8 +147,10 @@ func executable(path string) (string, error) {
 		return "", fmt.Errorf("check %s: %w", path, errors.Unwrap(err))
 	}
 	if !info.Mode().IsRegular() || info.Mode()&0o111 == 0 {
-		return "", hinted{fmt.Errorf("check %s: it is not an executable file", path),
-			"chmod +x " + path}
+		return "", hinted{
+			fmt.Errorf("check %s: it is not an executable file", path),
+			"chmod +x " + path,
+		}
 	}
 	return filepath.Abs(path)
 }
@@ -205,4 +207,3 @@ func (o *checkOptions) keep(
 	}
 	return nil
 }
-

@@ -20,6 +20,7 @@ import (
 	"lab/internal/baseroot"
 	"lab/internal/check"
 	"lab/internal/course"
+	"lab/internal/journal"
 	"lab/internal/need"
 	"lab/internal/program"
 )
@@ -31,13 +32,61 @@ func runStep(ctx context.Context, step course.Step, args []string) error {
 	if err != nil {
 		return noProgram(err)
 	}
-	dir, root, err := temporaryRoot()
-	if err != nil {
+	// Before anything is made: a signal that comes now must not end lab.
+	signals := listen()
+	defer signal.Stop(signals)
+	line := splitLine(args)
+	run := begin(step, line)
+	status, err := runIn(run, signals, func(root string) (*exec.Cmd, error) {
+		return stepCommand(step, line, path, root)
+	})
+	if err = errors.Join(err, endRun(run)); err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	_ = remember(step.ID) // a home that cannot be written to is no reason to fail
+	if status != 0 {
+		return exited(status)
+	}
+	return nil
+}
 
-	line := splitLine(args)
+// begin writes into the journal what a step will make on the host.
+func begin(step course.Step, line stepLine) *journal.Run {
+	plan := journal.Plan{
+		Command: append([]string{"lab", "run", step.ID[:2]}, line.words()...),
+		Step:    step.ID,
+		Bridge:  step.ID >= "04-net" && os.Geteuid() == 0,
+		Upper:   line.value("upper"),
+	}
+	if step.ID >= "05-cgroups" && line.has("memory", "cpus", "pids") {
+		plan.Cgroups, _ = journal.CgroupParents() // none: the step will say why
+	}
+	return beginRun(plan)
+}
+
+// beginRun begins a run. A journal that cannot be written is no reason to
+// refuse it, but is said.
+func beginRun(plan journal.Plan) *journal.Run {
+	run, err := journal.Begin(plan)
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "lab: %v; if lab is killed, `lab clean` knows nothing\n", err)
+	}
+	return run
+}
+
+// endRun removes what lab has made for a run.
+func endRun(run *journal.Run) error {
+	err := run.End()
+	if err == nil {
+		return nil
+	}
+	return hinted{err, "sudo lab clean"} // files inside may be another user's
+}
+
+// stepCommand makes the command line that runs a step's program.
+func stepCommand(
+	step course.Step, line stepLine, path, root string,
+) (*exec.Cmd, error) {
 	if step.Rootfs && !line.has("rootfs", "lower", "h", "help") {
 		line.flags = append([]string{"-rootfs", root}, line.flags...)
 	}
@@ -47,18 +96,28 @@ func runStep(ctx context.Context, step course.Step, args []string) error {
 	cmd := exec.Command(path,
 		slices.Concat([]string{"run"}, line.flags, []string{"--"}, line.command)...)
 	cmd.Env = append(os.Environ(), "PATH="+searchPath(root))
-	if err := lowerPrivileges(cmd, step, line); err != nil {
-		return err
-	}
-	status, err := pass(cmd)
+	return cmd, lowerPrivileges(cmd, step, line)
+}
+
+// runIn makes the run's root and runs the command that is made for it. A
+// signal that came before there was a command to pass it on to ends the run.
+func runIn(
+	run *journal.Run, signals chan os.Signal, command func(root string) (*exec.Cmd, error),
+) (int, error) {
+	root, err := temporaryRoot(run)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	_ = remember(step.ID) // a home that cannot be written to is no reason to fail
-	if status != 0 {
-		return exited(status)
+	cmd, err := command(root)
+	if err != nil {
+		return 0, err
 	}
-	return nil
+	select {
+	case s := <-signals:
+		return 0, exited(128 + int(s.(syscall.Signal)))
+	default:
+	}
+	return pass(cmd, run, signals)
 }
 
 // noProgram gives an error of package program a hint.
@@ -72,26 +131,18 @@ func noProgram(err error) error {
 	return err
 }
 
-// temporaryRoot writes the built-in root into a directory of its own, which
-// the caller removes: what a container changes there is gone with it.
-func temporaryRoot() (dir, root string, err error) {
-	dir, err = os.MkdirTemp("", "lab-")
-	if err != nil {
-		return "", "", fmt.Errorf("make a directory for the root: %w", err)
+// temporaryRoot writes the built-in root into the run's own directory, which
+// goes with the run: what a container changes there is gone with it.
+func temporaryRoot(run *journal.Run) (root string, err error) {
+	if err := run.MakeDirectory(); err != nil {
+		return "", err
 	}
-	// The container's root may be somebody else outside: it has to get through.
-	if err := os.Chmod(dir, 0o755); err != nil {
-		return "", "", errors.Join(err, os.RemoveAll(dir))
-	}
-	root = filepath.Join(dir, "root")
+	root = filepath.Join(run.Directory, "root")
 	source, err := baseroot.ParseSource(os.Getenv(rootfsVariable))
-	if err == nil {
-		err = writeRoot(root, source)
-	}
 	if err != nil {
-		return "", "", errors.Join(err, os.RemoveAll(dir))
+		return "", err
 	}
-	return dir, root, nil
+	return root, writeRoot(root, source)
 }
 
 // searchPath is the PATH of a step: in the container's root the standard
@@ -102,19 +153,25 @@ func searchPath(root string) string {
 }
 
 // lowerPrivileges makes a step's program work for an ordinary user: it starts
-// in a user namespace in which they are root. It says so in one line.
+// in a user namespace in which they are root. It says so in one line. With limits
+// it starts in a cgroup of its own, where systemd has to be asked for one.
 func lowerPrivileges(cmd *exec.Cmd, step course.Step, line stepLine) error {
-	if os.Geteuid() == 0 || line.has("user") {
-		return nil
-	}
 	facts := need.Look()
+	limited := line.has("memory", "cpus", "pids")
+	var scope []string
+	if limited {
+		scope = delegatedScope(step, facts)
+	}
+	if os.Geteuid() == 0 || line.has("user") {
+		return prefix(cmd, scope...)
+	}
 	if !facts.UserNS.OK {
 		return hinted{
 			fmt.Errorf("run %s as an ordinary user: %s", step.ID, facts.UserNS.Why),
 			asRoot(),
 		}
 	}
-	if line.has("memory", "cpus", "pids") && !mayLimit(facts) {
+	if limited && !mayLimit(facts) {
 		// The step would say so, too, but its hint would name a root that is
 		// gone when it is pasted.
 		return hinted{
@@ -124,7 +181,7 @@ func lowerPrivileges(cmd *exec.Cmd, step course.Step, line stepLine) error {
 	}
 	fmt.Fprintf(os.Stderr, "lab: uid %d is root in a user namespace of its own from here on\n",
 		os.Getuid())
-	if scope := delegatedScope(step, facts); scope != nil {
+	if scope != nil {
 		return prefix(cmd, append(scope, "unshare", "--user", "--map-root-user")...)
 	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{
@@ -156,7 +213,7 @@ func delegatedScope(step course.Step, facts need.Facts) []string {
 		return nil
 	}
 	scope := []string{"systemd-run", "--quiet", "--scope", "-p", "Delegate=yes"}
-	if !facts.Root {
+	if !facts.RealRoot {
 		if os.Getenv("XDG_RUNTIME_DIR") == "" {
 			return nil // no service manager of this user to ask
 		}
@@ -165,8 +222,11 @@ func delegatedScope(step course.Step, facts need.Facts) []string {
 	return append(scope, "--")
 }
 
-// prefix puts a command before another, which it will execute.
+// prefix puts a command, if there is one, before another, which it will execute.
 func prefix(cmd *exec.Cmd, words ...string) error {
+	if len(words) == 0 {
+		return nil
+	}
 	path, err := exec.LookPath(words[0])
 	if err != nil {
 		return err
@@ -176,15 +236,18 @@ func prefix(cmd *exec.Cmd, words ...string) error {
 	return nil
 }
 
-// pass runs a program on the terminal that lab has and returns its exit
-// status. What the keyboard sends reaches the program without lab, so lab
-// only has to survive it; all other signals are passed on.
-func pass(cmd *exec.Cmd) (int, error) {
+// listen catches the signals that are meant for the program that lab runs.
+func listen() chan os.Signal {
 	signals := make(chan os.Signal, 32)
 	signal.Notify(signals, unix.SIGTERM, unix.SIGINT, unix.SIGQUIT, unix.SIGHUP,
 		unix.SIGUSR1, unix.SIGUSR2)
-	defer signal.Stop(signals)
+	return signals
+}
 
+// pass runs a program on the terminal that lab has and returns its exit
+// status. What the keyboard sends reaches the program without lab, so lab
+// only has to survive it; all other signals are passed on.
+func pass(cmd *exec.Cmd, run *journal.Run, signals <-chan os.Signal) (int, error) {
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	if cmd.SysProcAttr == nil {
 		cmd.SysProcAttr = &syscall.SysProcAttr{}
@@ -195,6 +258,11 @@ func pass(cmd *exec.Cmd) (int, error) {
 	defer runtime.UnlockOSThread()
 	if err := cmd.Start(); err != nil {
 		return 0, fmt.Errorf("start %s: %w", filepath.Base(cmd.Path), err)
+	}
+	defer watchContainer(run, cmd.Process.Pid)()
+	// A key that was pressed before the program was there did not reach it.
+	for range len(signals) {
+		_ = cmd.Process.Signal(<-signals) // it may have ended already
 	}
 	go func() {
 		for s := range signals {

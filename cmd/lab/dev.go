@@ -19,6 +19,7 @@ import (
 	"lab/internal/baseroot"
 	"lab/internal/corpus"
 	"lab/internal/course"
+	"lab/internal/hint"
 	"lab/internal/invoker"
 	"lab/internal/judge"
 	"lab/internal/need"
@@ -117,7 +118,7 @@ func newDevSet(dir string, prefixes []string) (*devSet, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.entries = append(s.entries, known...)
+	s.entries = slices.Concat(s.entries, corpus.Begun(), known)
 	if len(prefixes) > 0 {
 		s.entries = slices.DeleteFunc(s.entries, func(e corpus.Entry) bool {
 			return !hasAnyPrefix(e.ID(), prefixes)
@@ -203,15 +204,47 @@ func (s *devSet) check(ctx context.Context, w io.Writer) error {
 	}
 	var summary []string
 	wrong := 0
-	for _, kind := range []string{"references", corpus.Mistakes, corpus.Variants, corpus.Cheats} {
-		summary = append(summary, fmt.Sprintf("%s %d/%d", kind, right[kind], all[kind]))
-		wrong += all[kind] - right[kind]
+	for _, kind := range []struct{ name, text string }{
+		{"references", "references %d/%d"},
+		{corpus.Skeletons, "skeletons %d/%d fail as intended"},
+		{corpus.Mistakes, "mistakes %d/%d"},
+		{corpus.Variants, "correct variants %d/%d"},
+		{corpus.Cheats, "cheats %d/%d"},
+	} {
+		summary = append(summary, fmt.Sprintf(kind.text, right[kind.name], all[kind.name]))
+		wrong += all[kind.name] - right[kind.name]
 	}
-	fmt.Fprintf(out, "%s; %d skipped\n", strings.Join(summary, ", "), lacking)
+	hints, err := countHints()
+	if err != nil {
+		return err
+	}
+	summary = append(summary, fmt.Sprintf("hints %d/%d", hints, hint.Levels*len(course.Steps())))
+	line := strings.Join(summary, ", ")
+	if lacking > 0 {
+		line += fmt.Sprintf("; %d skipped", lacking)
+	}
+	fmt.Fprintln(out, line)
 	if wrong > 0 {
 		return exited(1)
 	}
 	return nil
+}
+
+// countHints counts the hints that say something.
+func countHints() (int, error) {
+	count := 0
+	for _, s := range course.Steps() {
+		h, err := hint.Of(s.ID)
+		if err != nil {
+			return 0, err
+		}
+		for level := range hint.Levels {
+			if text, err := h.Get(level+1, nil); err == nil && text != "" {
+				count++
+			}
+		}
+	}
+	return count, nil
 }
 
 // judge has one entry judged, unless this machine lacks what it needs.

@@ -3,25 +3,26 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io/fs"
-	"maps"
-	"slices"
 	"strings"
 
 	"github.com/fatih/color"
-	"github.com/rogpeppe/go-internal/diff"
 	"github.com/spf13/cobra"
 
 	"lab/internal/course"
-	"lab/steps"
+	"lab/internal/workspace"
 )
 
 // newDiff makes `lab diff A B`.
 func newDiff() *cobra.Command {
-	return &cobra.Command{
-		Use:     "diff A B",
-		Short:   "What step B changes in step A's program",
-		Example: "  lab diff 02 03",
+	var dir string
+	var mine bool
+	cmd := &cobra.Command{
+		Use:   "diff A B",
+		Short: "What step B changes in step A's program",
+		Long: "Compares the reference programs of two steps, or, with --mine, your own: a\n" +
+			"fix that you make in an earlier step is not in the later ones until you make\n" +
+			"it there.",
+		Example: "  lab diff 02 03\n  lab diff --mine 02 03",
 		GroupID: groupRun,
 		Args:    arguments(2, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -30,7 +31,10 @@ func newDiff() *cobra.Command {
 			if err := errors.Join(errA, errB); err != nil {
 				return hinted{fmt.Errorf("%w: %w", errUsage, err), "lab list"}
 			}
-			text, err := diffSteps(a.ID, b.ID)
+			text, err := diffSteps(a, b)
+			if mine {
+				text, err = diffMine(cmd, dir, a, b)
+			}
 			if err != nil {
 				return err
 			}
@@ -38,50 +42,38 @@ func newDiff() *cobra.Command {
 			return err
 		},
 	}
+	workspaceFlag(cmd, &dir)
+	cmd.Flags().BoolVar(&mine, "mine", false, "compare your own programs")
+	return cmd
 }
 
-// diffSteps compares two steps' programs, file by file; tests are left out.
-func diffSteps(a, b string) (string, error) {
-	old, err := sources(a)
+// diffSteps compares the reference programs of two steps, file by file; tests are
+// left out.
+func diffSteps(a, b course.Step) (string, error) {
+	old, err := workspace.ReferenceOf(a.ID)
 	if err != nil {
 		return "", err
 	}
-	now, err := sources(b)
+	now, err := workspace.ReferenceOf(b.ID)
 	if err != nil {
 		return "", err
 	}
-	names := map[string]bool{}
-	for name := range old {
-		names[name] = true
-	}
-	for name := range now {
-		names[name] = true
-	}
-	var out strings.Builder
-	for _, name := range slices.Sorted(maps.Keys(names)) {
-		out.Write(diff.Diff(a+"/"+name, old[name], b+"/"+name, now[name]))
-	}
-	return out.String(), nil
+	return workspace.Compare(a.ID, old, b.ID, now), nil
 }
 
-// sources returns the files of a step's program by name.
-func sources(step string) (map[string][]byte, error) {
-	entries, err := fs.ReadDir(steps.Files, step)
-	if err != nil {
-		return nil, fmt.Errorf("read the source of %s: %w", step, err)
-	}
-	files := map[string][]byte{}
-	for _, e := range entries {
-		if !strings.HasSuffix(e.Name(), ".go") || strings.HasSuffix(e.Name(), "_test.go") {
-			continue
-		}
-		text, err := fs.ReadFile(steps.Files, step+"/"+e.Name())
+// diffMine compares the learner's programs of two steps.
+func diffMine(cmd *cobra.Command, dir string, a, b course.Step) (string, error) {
+	var programs [2]workspace.Files
+	for i, step := range []course.Step{a, b} {
+		t, err := newTask(cmd, dir, []string{step.ID})
 		if err != nil {
-			return nil, fmt.Errorf("read the source of %s: %w", step, err)
+			return "", err
 		}
-		files[e.Name()] = text
+		if programs[i], err = t.workspace.Own(step.ID); err != nil {
+			return "", t.advise(err)
+		}
 	}
-	return files, nil
+	return workspace.Compare("yours/"+a.ID, programs[0], "yours/"+b.ID, programs[1]), nil
 }
 
 // paintDiff colours added and removed lines where colour is wanted; the signs

@@ -1,13 +1,13 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
 	"lab/internal/course"
+	"lab/internal/progress"
+	"lab/internal/screen"
 )
 
 // newList makes `lab list`.
@@ -15,7 +15,7 @@ func newList() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:     "list",
-		Short:   "The steps, and which of them you ran",
+		Short:   "The steps, and how far you are",
 		GroupID: groupLearn,
 		Args:    arguments(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -34,30 +34,36 @@ type listed struct {
 	After  string `json:"after"`
 	Flags  string `json:"flags"`
 	Ran    bool   `json:"ran"`
+	Passed bool   `json:"passed"`
+	Failed bool   `json:"failed"`
 }
 
 // list prints the steps.
 func list(cmd *cobra.Command, asJSON bool) error {
-	done, err := openProgress(cmd.ErrOrStderr())
+	f, err := openProgress(cmd.ErrOrStderr())
 	if err != nil {
 		return err
 	}
-	var rows []listed
-	for _, s := range course.Steps() {
-		rows = append(rows, listed{s.ID, s.Title, s.Before, s.After, s.Flags, done.Ran(s.ID)})
-	}
 	if asJSON {
-		encoder := json.NewEncoder(cmd.OutOrStdout())
-		encoder.SetIndent("", "  ")
-		return encoder.Encode(rows)
-	}
-	w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
-	for _, r := range rows {
-		mark := " "
-		if r.Ran {
-			mark = "*"
+		var rows []listed
+		for _, s := range course.Steps() {
+			_, failed := f.LastFailure(s.ID)
+			rows = append(rows, listed{
+				s.ID, s.Title, s.Before, s.After, s.Flags, f.Ran(s.ID), f.Passed(s.ID), failed,
+			})
 		}
-		fmt.Fprintf(w, "%s %s\t%s\t%s\n", mark, r.ID, r.Title, r.After)
+		return printJSON(cmd.OutOrStdout(), rows)
 	}
-	return w.Flush()
+	return showList(screen.Of(cmd.OutOrStdout()), f)
+}
+
+// showList prints the steps with their signs.
+func showList(s screen.Screen, f *progress.File) error {
+	table := screen.Table{Screen: s, Flex: 3, Wrap: true}
+	for _, step := range course.Steps() {
+		table.Add(signOf(s, f, step.ID), step.ID, step.Title, step.After)
+	}
+	table.Print()
+	_, err := fmt.Fprintf(s, "\n%s\n", legend(s))
+	return err
 }

@@ -20,6 +20,7 @@ import (
 
 	"lab/internal/box"
 	"lab/internal/judge"
+	"lab/internal/oom"
 )
 
 // errUsage marks a command line that cannot be understood.
@@ -40,12 +41,25 @@ type exited int
 // Error returns the status in words.
 func (e exited) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
 
+// withStatus is an error whose exit status is neither 1 nor 2.
+type withStatus struct {
+	error
+	status int
+}
+
+// Unwrap returns the error itself.
+func (w withStatus) Unwrap() error { return w.error }
+
 // main passes on a status or says in one line what failed.
 func main() {
+	becomeTraced()
 	if judge.Asked() {
 		os.Exit(judge.Main())
 	}
 	if status, ok := box.Run(os.Args); ok {
+		os.Exit(status)
+	}
+	if status, ok := oom.Child(os.Args); ok {
 		os.Exit(status)
 	}
 	os.Exit(explain(newRoot().ExecuteContext(context.Background())))
@@ -63,6 +77,9 @@ func explain(err error) int {
 	fmt.Fprintf(os.Stderr, "lab: %s\n", strings.TrimRight(err.Error(), "\n"))
 	if h, ok := errors.AsType[hinted](err); ok {
 		fmt.Fprintf(os.Stderr, "hint: %s\n", h.hint)
+	}
+	if w, ok := errors.AsType[withStatus](err); ok {
+		return w.status
 	}
 	if errors.Is(err, errUsage) {
 		return 2

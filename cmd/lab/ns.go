@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"lab/internal/journal"
 	"lab/internal/nsview"
 	"lab/internal/screen"
 )
@@ -33,7 +34,8 @@ func newNS() *cobra.Command {
 			if err := o.check(args); err != nil {
 				return err
 			}
-			return o.look.show(cmd, func() (view, error) { return viewNS(o, args) })
+			names := nsview.NewLetters()
+			return o.look.show(cmd, func() (view, error) { return viewNS(o, names, args) })
 		},
 	}
 	cmd.Flags().BoolVar(&o.all, "all", false, "list every namespace with its processes")
@@ -59,7 +61,7 @@ func (o nsOptions) check(args []string) error {
 }
 
 // viewNS reads the processes that are asked for.
-func viewNS(o nsOptions, args []string) (view, error) {
+func viewNS(o nsOptions, names *nsview.Letters, args []string) (view, error) {
 	survey, err := surveyNS(args)
 	if err != nil {
 		return view{}, err
@@ -73,8 +75,8 @@ func viewNS(o nsOptions, args []string) (view, error) {
 		case len(args) == 1:
 			survey.Beside(to)
 		default:
-			last, _ := lastContainer() // without one nothing is marked
-			survey.Matrix(to, last)
+			last, _ := journal.Last() // without one nothing is marked
+			survey.Matrix(to, names, last)
 		}
 	}
 	return view{text, survey.Document()}, nil

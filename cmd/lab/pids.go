@@ -7,27 +7,23 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+
+	"lab/internal/journal"
 )
 
 // lastWord stands for the newest container wherever a pid is taken.
 const lastWord = "last"
 
-// errNoContainer means that there is no newest container.
-var errNoContainer = errors.New("no container of the lab is running")
-
-// lastContainer returns the first process of the newest container of `lab run`,
-// `lab check` or `lab tour`.
-func lastContainer() (int, error) { return 0, errNoContainer }
-
 // errNoProcess means that a pid names no process.
 var errNoProcess = errors.New("no such process")
 
-// pidArg turns an argument into the pid of a process that exists.
+// pidArg turns an argument into the pid of a process that exists, last into that of
+// the newest container of lab run, check or tour.
 func pidArg(arg string) (int, error) {
 	if arg == lastWord {
-		pid, err := lastContainer()
+		pid, err := journal.Last()
 		if err != nil {
-			return 0, hinted{err, "lab run 03, and in another terminal this again"}
+			return 0, hinted{err, "lab run 03, and this again in another terminal"}
 		}
 		return pid, nil
 	}

@@ -4,11 +4,13 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"lab/internal/course"
 	"lab/internal/need"
+	"lab/internal/screen"
 )
 
 // The groups of commands, in the order of --help.
@@ -44,8 +46,31 @@ func newRoot() *cobra.Command {
 	root.SetHelpCommandGroupID(groupKeep)
 	root.SetCompletionCommandGroupID(groupKeep)
 	root.AddCommand(
-		newList(), newCheck(), newDev(), newRun(), newTour(), newDiff(), newRootfs(), newDoctor(), newVersion(),
+		newList(),
+		newStart(),
+		newSolution(),
+		newReset(),
+		newShow(),
+		newHint(),
+		newProgress(),
+		newWatch(),
+		newRun(),
+		newTour(),
+		newDiff(),
+		newRootfs(),
+		newDoctor(),
+		newOOM(),
+		newVersion(),
+		newCheck(),
+		newDev(),
 		newNS(),
+		newInspect(),
+		newMounts(),
+		newCgroup(),
+		newLayers(),
+		newReference(),
+		newClean(),
+		newTrace(),
 	)
 	return root
 }
@@ -91,26 +116,25 @@ func amount(least, most int) string {
 // welcome says who and where the reader is and what to type next.
 func welcome(w, stderr io.Writer) error {
 	steps := course.Steps()
-	done, err := openProgress(stderr)
+	to := screen.Of(w)
+	f, err := openProgress(stderr)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(w, "The container lab: %d steps from a command to a container.\n\n", len(steps))
-	fmt.Fprintf(w, "  you are   %s\n", whoAndWhere(need.Look()))
-	count := 0
-	next := "lab tour"
+	fmt.Fprintf(to, "The container lab: %d steps from a command to a container.\n\n", len(steps))
+	fmt.Fprintf(to, "  you are   %s\n", whoAndWhere(need.Look()))
+	var signs strings.Builder
 	for _, s := range steps {
-		if done.Ran(s.ID) {
-			count++
-		} else if count > 0 && next == "lab tour" {
-			next = "lab run " + s.ID[:2]
+		signs.WriteString(signOf(to, f, s.ID))
+	}
+	fmt.Fprintf(to, "  you have  %s  %d of %d steps passed\n", signs.String(), countPassed(f),
+		len(steps))
+	if current, more := f.Current(); more {
+		if failure, failed := f.LastFailure(current.ID); failed {
+			fmt.Fprintf(to, "  failed    %s: %s\n", current.ID, to.Clean(failure.Check))
 		}
 	}
-	if count == len(steps) {
-		next = "lab --help"
-	}
-	fmt.Fprintf(w, "  you ran   %d of %d steps\n", count, len(steps))
-	_, err = fmt.Fprintf(w, "\nNext: %s\n", next)
+	_, err = fmt.Fprintf(to, "\nNext: %s\n", nextCommand(f))
 	return err
 }
 

@@ -77,3 +77,26 @@ func (l stepLine) has(names ...string) bool {
 	}
 	return false
 }
+
+// value returns what a flag is given, empty if it is not.
+func (l stepLine) value(name string) string {
+	for i, f := range l.flags {
+		word, value, joined := strings.Cut(strings.TrimLeft(f, "-"), "=")
+		switch {
+		case !strings.HasPrefix(f, "-") || word != name:
+		case joined:
+			return value
+		case i+1 < len(l.flags):
+			return l.flags[i+1]
+		}
+	}
+	return ""
+}
+
+// words is the command line again, for people.
+func (l stepLine) words() []string {
+	if len(l.command) == 0 {
+		return l.flags
+	}
+	return slices.Concat(l.flags, []string{"--"}, l.command)
+}

@@ -21,6 +21,7 @@ import (
 
 	"lab/internal/check"
 	"lab/internal/course"
+	"lab/internal/journal"
 	"lab/internal/need"
 	"lab/internal/program"
 	"lab/internal/tour"
@@ -55,16 +56,31 @@ func stageScene(ctx context.Context, step course.Step, out io.Writer) error {
 	if err != nil {
 		return noProgram(err)
 	}
-	dir, root, err := temporaryRoot()
+	run := beginRun(journal.Plan{
+		Command: []string{"lab", "tour", step.ID[:2]}, Step: step.ID,
+		Bridge: step.ID >= "04-net" && os.Getenv("LAB_ROOTLESS") == "",
+	})
+	root, err := temporaryRoot(run)
 	if err != nil {
-		return err
+		return errors.Join(err, endRun(run))
 	}
-	defer os.RemoveAll(dir)
 	subject := &check.Subject{
 		Step: step.ID, Program: path, Root: root,
 		Rand: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
 	}
-	scene, end := tour.Play(ctx, subject, dir, os.Getenv("LAB_ROOTLESS") != "")
+	if step.ID == "05-cgroups" {
+		subject.Before = delegatedScope(step, need.Look())
+	}
+	return errors.Join(playInto(ctx, run, subject, out), endRun(run))
+}
+
+// playInto plays a scene, prints it and keeps its container until the input
+// ends.
+func playInto(ctx context.Context, run *journal.Run, subject *check.Subject, out io.Writer) error {
+	scene, end := tour.Play(ctx, subject, run.Directory, os.Getenv("LAB_ROOTLESS") != "")
+	if scene.PID != 0 {
+		_ = run.Note(journal.RoleContainer, scene.PID) // it may have ended already
+	}
 	printed := json.NewEncoder(out).Encode(scene)
 	released := make(chan struct{})
 	go func() {
@@ -136,9 +152,6 @@ func sceneUser(cmd *exec.Cmd, step course.Step, facts need.Facts) error {
 		return hinted{err, asRoot()}
 	}
 	cmd.Env = append(os.Environ(), "LAB_ROOTLESS=1")
-	if scope := delegatedScope(step, facts); scope != nil {
-		return prefix(cmd, append(scope, "unshare", "--user", "--map-root-user")...)
-	}
 	cmd.SysProcAttr.Cloneflags = unix.CLONE_NEWUSER
 	cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{HostID: os.Getuid(), Size: 1}}
 	cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{HostID: os.Getgid(), Size: 1}}

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -27,8 +28,9 @@ func TestSudo(t *testing.T) {
 		t.Skipf("need Go in /usr/local/go, which PATH may lack; it is at %s", goTool)
 	}
 	const uid = 54321
-	home := account(t, uid)
-	modules := lend(t, moduleCache(t, goTool))
+	home := account(t)
+	modules := lend(t, goEnv(t, goTool, "GOMODCACHE"))
+	lendBuilds(t, goEnv(t, goTool, "GOCACHE"), home, uid)
 
 	// Only lab itself is copied: the step has to be built.
 	path, err := program.Path(t.Context(), "lab")
@@ -49,7 +51,7 @@ func TestSudo(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, built, 1)
 	for _, file := range []string{
-		built[0], filepath.Dir(built[0]), filepath.Join(home, ".cache"),
+		built[0], filepath.Dir(built[0]), filepath.Dir(filepath.Dir(built[0])),
 		filepath.Join(home, ".local", "state", "lab", "progress"),
 	} {
 		info, err := os.Stat(file)
@@ -58,9 +60,11 @@ func TestSudo(t *testing.T) {
 	}
 }
 
-// account makes a user who exists only in this throw-away host, with a home.
-func account(t *testing.T, uid int) string {
+// account makes a user, number 54321, who exists only in this throw-away host,
+// with a home.
+func account(t *testing.T) string {
 	t.Helper()
+	const uid = 54321
 	dir := t.TempDir()
 	home := filepath.Join(dir, "home")
 	require.NoError(t, os.Mkdir(home, 0o755))
@@ -90,10 +94,30 @@ func bind(t *testing.T, from, to string) {
 	t.Cleanup(func() { assert.NoError(t, unix.Unmount(to, unix.MNT_DETACH)) })
 }
 
-// moduleCache returns where this account's modules are.
-func moduleCache(t *testing.T, goTool string) string {
+// lendBuilds lays the account's own build cache over ours, so that it need not
+// compile the standard library for a minute: it finds what we have built, and
+// what it builds is its own.
+func lendBuilds(t *testing.T, cache, home string, uid int) {
 	t.Helper()
-	out, err := exec.CommandContext(t.Context(), goTool, "env", "GOMODCACHE").Output()
+	place, layers := filepath.Join(home, ".cache", "go-build"), t.TempDir()
+	require.NoError(t, os.MkdirAll(place, 0o755))
+	require.NoError(t, os.Chown(filepath.Dir(place), uid, uid))
+	upper, work := filepath.Join(layers, "upper"), filepath.Join(layers, "work")
+	require.NoError(t, errors.Join(os.Mkdir(upper, 0o755), os.Mkdir(work, 0o755)))
+	options := "lowerdir=" + cache + ",upperdir=" + upper + ",workdir=" + work
+	require.NoError(t, unix.Mount("overlay", place, "overlay", 0, options))
+	t.Cleanup(func() { assert.NoError(t, unix.Unmount(place, unix.MNT_DETACH)) })
+	dirs, err := filepath.Glob(filepath.Join(place, "*"))
+	require.NoError(t, err)
+	for _, dir := range append(dirs, place) {
+		require.NoError(t, os.Chown(dir, uid, uid))
+	}
+}
+
+// goEnv returns one of the go command's settings for this account.
+func goEnv(t *testing.T, goTool, name string) string {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), goTool, "env", name).Output()
 	require.NoError(t, err)
 	return strings.TrimSpace(string(out))
 }

@@ -27,7 +27,7 @@ var course = []step{
 	{"03-mount", []string{"dev.go", "mount.go"}},
 	{"04-net", []string{
 		"address.go", "bridge.go", "forward.go", "gate.go", "host.go",
-		"leave.go", "legacy.go", "links.go", "nat.go", "net.go", "resolv.go",
+		"leave.go", "legacy.go", "links.go", "nat.go", "net.go", "netns.go", "resolv.go",
 	}},
 	{"05-cgroups", []string{
 		"cgroup.go", "cgroup_v1.go", "cgroup_v2.go", "delegate.go",

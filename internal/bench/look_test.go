@@ -4,7 +4,9 @@ package bench
 
 import (
 	"bufio"
+	"os"
 	"os/exec"
+	"strconv"
 	"syscall"
 	"testing"
 	"time"
@@ -39,6 +41,23 @@ func whole(b *testing.B, command ...string) float64 {
 	took := time.Since(began)
 	require.NoError(b, err, string(out))
 	return float64(took.Microseconds()) / 1000
+}
+
+// BenchmarkInspect shows the page of a process, and ps(1) its line, in turns. It
+// reports the medians in milliseconds.
+func BenchmarkInspect(b *testing.B) {
+	ps := need.Tool(b, "ps", "procps")
+	lab, err := program.Path(b.Context(), "lab")
+	require.NoError(b, err)
+	pid := strconv.Itoa(os.Getpid())
+	var ours, theirs []float64
+	for range max(b.N, 20) {
+		ours = append(ours, whole(b, lab, "inspect", pid))
+		theirs = append(theirs, whole(b, ps, "-f", "-p", pid))
+	}
+	b.ReportMetric(median(ours), "inspect-ms")
+	b.ReportMetric(median(theirs), "ps-ms")
+	b.ReportMetric(0, "ns/op") // says nothing here
 }
 
 // BenchmarkNS lists all namespaces among a thousand processes, and so does

@@ -4,15 +4,15 @@ package check
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
-	"time"
 
 	"golang.org/x/sys/unix"
-
-	"lab/internal/inspect"
 )
 
 // execChecks are those of 00-exec: the command is run as it was given.
@@ -20,6 +20,7 @@ func execChecks() []Check {
 	return []Check{
 		{"the arguments arrive whole", argumentsWhole},
 		{"standard input arrives, standard output and error stay apart", streamsApart},
+		{"the command gets no other open file", noFileLeaks},
 		{"the exit status is the command's", statusPasses},
 		{"a command ended by signal N gives 128+N", signalStatus},
 		{"a command that is not there gives 127", notFound},
@@ -43,11 +44,42 @@ func argumentsWhole(ctx context.Context, s *Subject) error {
 	if r.Stdout == want.String() {
 		return nil
 	}
-	return &Failure{
-		Command: r.Command, Expected: want.String(), Kernel: r.Stdout + r.Stderr,
-		Diagnosis: "The arguments were joined and split again, or some were lost: " +
-			"execve(2) takes a list, and no shell is needed.",
+	f := &Failure{
+		Command: r.Command, Expected: "the arguments, one a line:\n" + want.String(),
+		Kernel: "the command was given:\n" + r.Stdout + r.Stderr,
 	}
+	if r.Stdout == "" && r.Status == 125 {
+		f.Mistake = "gave-up"
+		f.Diagnosis = "The program gave up by itself before the command ran; " +
+			"the line that it printed names the call."
+		return f
+	}
+	f.Mistake, f.Diagnosis = argumentsMistake(args, r)
+	return f
+}
+
+// argumentsMistake tells by what arrived in which way the arguments were not handed
+// on as the list that execve(2) takes.
+func argumentsMistake(args []string, r Result) (mistake, diagnosis string) {
+	got := strings.Split(strings.TrimSuffix(r.Stdout, "\n"), "\n")
+	has := func(arg string) bool { return slices.Contains(got, strconv.Quote(arg)) }
+	first, last, _ := strings.Cut(args[0], " ")
+	switch {
+	case has(args[0]) && has(args[4]) && !has("-x"):
+		return "flags-of-command-taken", "The program took a flag that stands behind the " +
+			"command's name for its own. Its own flags end where the command begins."
+	case has(args[0]) && has(args[4]):
+		return "argument-lost", "The arguments were not split, but not all of them arrived: " +
+			"the list belongs to the command as it is, empty words too."
+	case has(first) && has(last) && has("*"):
+		return "argv-joined", "The arguments were joined by spaces and split again: execve(2) " +
+			"takes a list, which is to be handed on as it is."
+	case !has("*") && !has(args[5]):
+		return "argv-through-shell", "A shell read the arguments: it split the words, looked " +
+			"for files that fit * and put in variables. execve(2) takes the list as it is."
+	}
+	return "argv-changed", "The arguments that arrived are others: execve(2) takes a list, " +
+		"and it is to be the one that the program was given."
 }
 
 // streamsApart sends random text through the command.
@@ -62,171 +94,85 @@ func streamsApart(ctx context.Context, s *Subject) error {
 	if r.Stdout == "out "+text+"\n" && strings.HasSuffix("\n"+r.Stderr, "\nerr "+text+"\n") {
 		return nil
 	}
-	return &Failure{
-		Command:   fmt.Sprintf("echo %s | %s", text, r.Command),
-		Expected:  fmt.Sprintf("out %s on standard output, err %s on standard error", text, text),
-		Kernel:    fmt.Sprintf("standard output %q, standard error %q", r.Stdout, r.Stderr),
-		Diagnosis: "The command did not get the program's own three standard streams.",
+	f := &Failure{
+		Command:  fmt.Sprintf("echo %s | %s", text, r.Command),
+		Expected: fmt.Sprintf("out %s on standard output, err %s on standard error", text, text),
+		Kernel:   fmt.Sprintf("standard output %q, standard error %q", r.Stdout, r.Stderr),
+		Look:     r.Command[:strings.Index(r.Command, " ")] + " run ls -l /proc/self/fd",
 	}
+	both := r.Stdout + r.Stderr
+	switch {
+	case strings.Contains(both, "out") && !strings.Contains(both, "out "+text):
+		f.Mistake, f.Diagnosis = "stdin-not-handed-on", "The command's standard input is not the "+
+			"program's: it was at its end at once."
+	case strings.Contains(r.Stdout, "err "):
+		f.Mistake, f.Diagnosis = "stderr-on-stdout", "The command's standard error is the program's "+
+			"standard output: descriptor 2 has to stay 2."
+	case strings.Contains(r.Stderr, "out "):
+		f.Mistake, f.Diagnosis = "stdout-on-stderr", "The command's standard output is the program's "+
+			"standard error: descriptor 1 has to stay 1."
+	default:
+		f.Mistake, f.Diagnosis = "output-lost", "What the command printed did not arrive: it has to "+
+			"get the program's own descriptors 0, 1 and 2."
+	}
+	return f
 }
 
-// statusPasses tries 0 and a random status.
-func statusPasses(ctx context.Context, s *Subject) error {
-	for _, want := range []int{0, 7, 1 + s.Rand.IntN(100)} {
-		r, err := s.Run(ctx, "", nil, s.Probe(false), "exit", fmt.Sprint(want))
-		if err != nil {
-			return err
-		}
-		err = wantStatus(r, want, "The command's exit status was lost on the way.")
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// wantStatus compares an exit status.
-func wantStatus(r Result, want int, diagnosis string) error {
-	if r.Status == want {
-		return nil
-	}
-	return &Failure{
-		Command: r.Command, Expected: fmt.Sprintf("exit status %d", want),
-		Kernel:    fmt.Sprintf("exit status %d; %s", r.Status, strings.TrimSpace(r.Stderr)),
-		Diagnosis: diagnosis,
-		Look:      "echo $?",
-	}
-}
-
-// signalStatus lets the command kill itself.
-func signalStatus(ctx context.Context, s *Subject) error {
-	for _, sig := range []int{int(unix.SIGKILL), int(unix.SIGTERM), int(unix.SIGUSR1)} {
-		r, err := s.Run(ctx, "", nil, s.Probe(false), "signal", fmt.Sprint(sig))
-		if err != nil {
-			return err
-		}
-		err = wantStatus(r, 128+sig, "How the command ended was read as an exit status; "+
-			"see WIFSIGNALED in wait(2).")
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// notFound names a command that exists nowhere, with and without a slash.
-func notFound(ctx context.Context, s *Subject) error {
-	for _, name := range []string{s.Word("nothing"), "/" + s.Word("nothing")} {
-		r, err := s.Run(ctx, "", nil, name)
-		if err != nil {
-			return err
-		}
-		err = wantStatus(r, 127, "Callers tell a missing command by 127, as from a shell.")
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// notExecutable names a file without the x bit, and a directory.
-func notExecutable(ctx context.Context, s *Subject) error {
-	file, err := os.CreateTemp("", "lab-no-program")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(file.Name())
-	if err := file.Close(); err != nil {
-		return err
-	}
-	for _, name := range []string{file.Name(), filepath.Dir(file.Name())} {
-		r, err := s.Run(ctx, "", nil, name)
-		if err != nil {
-			return err
-		}
-		err = wantStatus(r, 126, "Callers tell a file that cannot be executed by 126.")
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// signalsReach sends signals to the program and reads which arrived.
-func signalsReach(ctx context.Context, s *Subject) error {
-	h, err := s.Start(ctx, nil, s.Probe(false), "trap", "USR1", "HUP", "INT", "TERM")
-	if err != nil {
-		return err
-	}
-	signals := []struct {
-		name   string
-		number unix.Signal
-	}{
-		{"", 0}, // before the first one the agent says that it is ready
-		{"USR1", unix.SIGUSR1},
-		{"HUP", unix.SIGHUP},
-		{"INT", unix.SIGINT},
-		{"TERM", unix.SIGTERM},
-	}
-	lines := []string{"ready"}
-	for _, sig := range signals {
-		if sig.name != "" {
-			lines = append(lines, sig.name)
-			if err := h.Signal(sig.number); err != nil {
-				return err
-			}
-		}
-		want := strings.Join(lines, "\n") + "\n"
-		err := Until(ctx, 5*time.Second, func() (bool, error) { return h.Output() == want, nil })
-		if err != nil {
-			kernel := fmt.Sprintf("the command caught: %q", h.Output())
-			h.kill()
-			return &Failure{
-				Command:  h.Command,
-				Expected: "a signal to the program reaches its command: " + sig.name,
-				Kernel:   kernel,
-				Diagnosis: "The signal ended at the program. " +
-					"It has to be caught and sent on; see signal(7).",
-			}
-		}
-	}
-	r, err := h.Wait(ctx)
-	if err != nil {
-		return err
-	}
-	return wantStatus(r, 0, "The command ended by itself after TERM; the program did not.")
-}
-
-// killedWithProgram ends the program as nobody can prepare for and looks whether
-// its command is still there.
-func killedWithProgram(ctx context.Context, s *Subject) error {
+// noFileLeaks looks at the open files of the command: with what is open beyond the
+// three streams it could reach whatever the program has opened for itself.
+func noFileLeaks(ctx context.Context, s *Subject) error {
 	h, err := s.Hold(ctx, false)
 	if err != nil {
 		return err
 	}
-	started, err := inspect.StartTime(h.PID)
+	files, judged := inherited(h.PID)
+	// What this process has from its own caller the program has, too.
+	ours, errOurs := inherited(os.Getpid())
+	judged = errors.Join(judged, errOurs)
+	files = slices.DeleteFunc(files, func(f string) bool { return slices.Contains(ours, f) })
+	if judged == nil && len(files) > 0 {
+		judged = &Failure{
+			Command: h.Command, Expected: "the descriptors 0, 1 and 2, and no other",
+			Kernel:  fmt.Sprintf("in /proc/%d/fd: %s", h.PID, strings.Join(files, ", ")),
+			Mistake: "fd-leaked",
+			Diagnosis: "A file that the program opened for itself is open in the command too. " +
+				"What is not meant for it needs close-on-exec (O_CLOEXEC).",
+			Look: fmt.Sprintf("ls -l /proc/%s/fd", h.pid()),
+		}
+	}
+	_, err = h.Stop(ctx)
+	return errors.Join(judged, err)
+}
+
+// inherited returns the open files that a process was started with, but for the
+// standard streams. What it has opened itself since is marked close-on-exec:
+//
+//	pos:	0
+//	flags:	02000002
+func inherited(pid int) ([]string, error) {
+	entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer h.kill() // ends the agent in any case
-	if err := h.Signal(unix.SIGKILL); err != nil {
-		return err
+	var files []string
+	for _, e := range entries {
+		number, err := strconv.Atoi(e.Name())
+		if err != nil || number < 3 {
+			continue
+		}
+		var flags int
+		info, err := os.ReadFile(fmt.Sprintf("/proc/%d/fdinfo/%d", pid, number))
+		for line := range strings.Lines(string(info)) {
+			_, _ = fmt.Sscanf(line, "flags: %o", &flags) // the other lines are others
+		}
+		if err != nil || flags&unix.O_CLOEXEC != 0 {
+			continue
+		}
+		target, err := os.Readlink(fmt.Sprintf("/proc/%d/fd/%d", pid, number))
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, fmt.Sprintf("%d -> %s", number, target))
 	}
-	<-h.ended
-	alive := true
-	_ = Until(ctx, 5*time.Second, func() (bool, error) { // alive tells how it went
-		st, err := inspect.ReadStatus(h.PID)
-		now, errStart := inspect.StartTime(h.PID)
-		alive = err == nil && errStart == nil && st.State != 'Z' && now == started
-		return !alive, nil
-	})
-	if !alive {
-		return nil
-	}
-	return &Failure{
-		Command: h.Command, Expected: "kill -KILL of the program ends its command too",
-		Kernel:    fmt.Sprintf("process %d still runs, its parent is another one now", h.PID),
-		Diagnosis: "Nobody told the command: prctl(2), PR_SET_PDEATHSIG, lets the kernel do it.",
-		Look:      fmt.Sprintf("ps -o pid,ppid,args %s", h.pid()),
-	}
+	return files, nil
 }

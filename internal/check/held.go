@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -16,17 +15,23 @@ import (
 	"lab/internal/inspect"
 )
 
-// buffer keeps what a running program prints.
+// buffer keeps the beginning of what a running program prints.
 type buffer struct {
 	mu   sync.Mutex
 	text bytes.Buffer
 }
 
-// Write keeps some output.
+// maxOutput is how much of it: a program may print without end.
+const maxOutput = 64 << 10
+
+// Write keeps some output as long as there is room, and takes the rest all the
+// same: a program that is not read from would wait.
 func (b *buffer) Write(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.text.Write(p)
+	room := min(len(p), maxOutput-b.text.Len())
+	b.text.Write(p[:room]) // never fails
+	return len(p), nil
 }
 
 // String returns all output so far.
@@ -50,7 +55,7 @@ func (h *Held) find(ctx context.Context, token string) error {
 	err := Until(ctx, patience(), func() (bool, error) {
 		select {
 		case <-h.ended:
-			return false, h.ranNothing()
+			return false, h.ranNothing(token)
 		default:
 		}
 		if err := h.hostProc(); err != nil {
@@ -60,57 +65,13 @@ func (h *Held) find(ctx context.Context, token string) error {
 		return h.PID != 0 && strings.Contains(h.out.String(), "ready"), nil
 	})
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
-		return &Failure{
-			Command: h.Command, Expected: "the command runs",
-			Kernel: fmt.Sprintf("neither the command nor the program's end after %s", patience()),
-			Diagnosis: "The program or its child waits for something that does not come. " +
-				"(Go does so where UidMappings are given without CLONE_NEWUSER.)",
-			Look: fmt.Sprintf("cat /proc/%d/wchan", h.Program),
-		}
+		return h.noBeginning()
 	}
 	if err != nil {
 		return err
 	}
 	h.Init, err = containerInit(h.PID)
 	return err
-}
-
-// ranNothing says why a program ended before its command did.
-func (h *Held) ranNothing() *Failure {
-	f := &Failure{
-		Command: h.Command, Expected: "the command runs until its input ends",
-		Kernel: fmt.Sprintf("the program ended with status %d; it said: %s",
-			status(h.cmd), strings.TrimSpace(h.errOut.String())),
-		Diagnosis: "The command was not run, or ended at once.",
-	}
-	switch status(h.cmd) {
-	case 2:
-		f.Mistake = "flag-unknown"
-		f.Diagnosis = "The program did not understand its command line: " +
-			"the flag that this step brings is missing, or takes something else."
-	case 125:
-		f.Mistake = "gave-up"
-		f.Diagnosis = "The program gave up by itself before the command ran; " +
-			"the line that it printed names the call."
-	}
-	return f
-}
-
-// hostProc tells whether the caller's /proc is the caller's still: a program that
-// mounts in its own mount namespace and not in a new one takes it away.
-func (h *Held) hostProc() error {
-	self, err := os.Readlink("/proc/self")
-	if err == nil && self == strconv.Itoa(os.Getpid()) {
-		return nil
-	}
-	return &Failure{
-		Command: h.Command, Expected: "the host's /proc stays what it was",
-		Kernel: fmt.Sprintf("on the host /proc/self is %q, not process %d: %v",
-			self, os.Getpid(), err),
-		Diagnosis: "The container's mounts were made on the host: the child was cloned without " +
-			"CLONE_NEWNS, or its mounts are shared with the host's.",
-		Look: "umount /proc, on the host, before anything else",
-	}
 }
 
 // agent returns the pid of the agent with this token among a process's
@@ -121,8 +82,7 @@ func agent(program int, token string) int {
 		return 0
 	}
 	for _, pid := range append(below, program) {
-		args, err := inspect.Cmdline(pid)
-		if err == nil && len(args) >= 3 && args[1] == "hold" && args[2] == token {
+		if isAgent(pid, token) {
 			return pid
 		}
 	}
@@ -180,7 +140,7 @@ func (h *Held) kill() {
 
 // Wait waits until the program ends.
 func (h *Held) Wait(ctx context.Context) (Result, error) {
-	ctx, cancel := context.WithTimeout(ctx, timeLimit)
+	ctx, cancel := context.WithTimeout(ctx, timeLimit())
 	defer cancel()
 	defer h.stdin.Close()
 	select {
@@ -192,6 +152,7 @@ func (h *Held) Wait(ctx context.Context) (Result, error) {
 			Command: h.Command, Expected: "the program ends when its command has ended",
 			Kernel:    "it still runs",
 			Diagnosis: "The program waits for something else than its command.",
+			Mistake:   "waits-for-more",
 		}
 	}
 }

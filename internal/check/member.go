@@ -202,7 +202,13 @@ func whyNoLimits(err error) error {
 		return errors.Join(err, errHost)
 	}
 	said := strings.ToLower(f.Kernel)
+	top := host["memory"].mount
 	switch v := host["memory"].version; {
+	case containsAny(said, top+"/memory.max", top+"/cpu.max", top+"/pids.max"):
+		f.Mistake = "limit-on-the-parent"
+		f.Diagnosis = "The limit was to be written to the cgroup around the container's, " +
+			"which is the top here, and that has none. It belongs into the container's own."
+		f.Look = "ls " + top
 	case strings.Contains(said, "memsw") && strings.Contains(said, "invalid argument"):
 		f.Mistake = "memsw-before-limit"
 		f.Diagnosis = "The limit of memory and swap together may at no time be below that of " +

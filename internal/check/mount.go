@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -23,6 +24,7 @@ func mountChecks() []Check {
 			"the container has a mount namespace of its own",
 			ownNamespace("mnt", "CLONE_NEWNS", true),
 		},
+		{"the host's mounts are the same while it runs and after", hostMountsStay},
 		{"its root is the given directory", held(rootIsGiven)},
 		{"none of its mounts is a peer of a mount of the host", held(noPeers)},
 		{"the old root is gone", held(oldRootGone)},
@@ -31,7 +33,6 @@ func mountChecks() []Check {
 		{"its /dev has the usual devices", held(devices)},
 		{"chroot's way out leads nowhere", escapeFails},
 		{"without a root of its own it has private mounts and its own /proc", hostRoot},
-		{"the host's mounts are the same while it runs and after", hostMountsStay},
 	}
 }
 
@@ -51,22 +52,29 @@ func held(judge func(*Subject, *Held) error) func(context.Context, *Subject) err
 
 // rootIsGiven compares device and inode: names can lie.
 func rootIsGiven(s *Subject, h *Held) error {
+	if isRoot(h.PID, s.Root) {
+		return nil
+	}
 	var want, got unix.Stat_t
 	path := fmt.Sprintf("/proc/%d/root", h.PID)
 	if err := errors.Join(unix.Stat(s.Root, &want), unix.Stat(path+"/", &got)); err != nil {
 		return err
 	}
-	if want.Dev == got.Dev && want.Ino == got.Ino {
-		return nil
-	}
-	return &Failure{
+	f := &Failure{
 		Command:  h.Command,
 		Expected: fmt.Sprintf("%s is inode %d of device %x", path, want.Ino, want.Dev),
 		Kernel:   fmt.Sprintf("it is inode %d of device %x", got.Ino, got.Dev),
-		Diagnosis: "The root was not changed to the given directory, " +
+		Mistake:  "root-is-another",
+		Diagnosis: "The root was changed, and not to the given directory, " +
 			"or something lies on top of it.",
-		Look: fmt.Sprintf("stat -L %s %s", s.Root, path),
+		Look: fmt.Sprintf("stat -L %s /proc/%s/root", s.Root, h.pid()),
 	}
+	if isRoot(h.PID, "/") {
+		f.Kernel += ", the host's root"
+		f.Mistake, f.Diagnosis = "root-not-changed", "The container sees the host's root: "+
+			"nothing changed it to the given directory."
+	}
+	return f
 }
 
 // peers returns the peer groups of some mounts, by mount point. A shared mount
@@ -92,58 +100,27 @@ func noPeers(_ *Subject, h *Held) error {
 	if err := errors.Join(errInside, errOutside); err != nil {
 		return err
 	}
-	host := peers(outside)
-	for group, point := range peers(inside) {
-		if _, shared := host[group]; shared {
-			return &Failure{
-				Command: h.Command, Expected: "no mount is shared with the host",
-				Kernel: fmt.Sprintf("%s is in peer group %s, as %s on the host is",
-					point, group, host[group]),
-				Diagnosis: "The new namespace begins as a copy whose shared mounts stay peers: " +
-					"make / private, recursively, first.",
-				Look: fmt.Sprintf("grep shared /proc/%s/mountinfo", h.pid()),
-			}
-		}
-	}
-	return nil
-}
-
-// oldRootGone looks for the host's root among the container's mounts.
-func oldRootGone(_ *Subject, h *Held) error {
-	inside, err := inspect.Mounts(h.PID)
-	if err != nil {
-		return err
-	}
-	for _, m := range inside {
-		if slices.Contains([]string{"/", "/proc", "/sys", "/dev"}, m.Mountpoint) ||
-			strings.HasPrefix(m.Mountpoint, "/dev/") || strings.HasPrefix(m.Mountpoint, "/sys/") ||
-			strings.HasPrefix(m.Mountpoint, "/etc/") && m.FSType == "tmpfs" { // resolv.conf …
+	host, own := peers(outside), peers(inside)
+	for group, point := range own {
+		if _, shared := host[group]; !shared {
 			continue
 		}
-		return &Failure{
-			Command:  h.Command,
-			Expected: "the container's mounts are /, /proc, /sys and those below /dev",
-			Kernel: fmt.Sprintf("/proc/%d/mountinfo has %s too, from %s %s",
-				h.PID, m.Mountpoint, m.Source, m.Root),
-			Diagnosis: "The old root is still mounted: " +
-				"umount2(2) with MNT_DETACH after pivot_root(2).",
-			Look: fmt.Sprintf("cat /proc/%s/mountinfo", h.pid()),
+		f := &Failure{
+			Command: h.Command, Expected: "no mount is shared with the host",
+			Kernel: fmt.Sprintf("%s is in peer group %s, as %s on the host is",
+				point, group, host[group]),
+			Mistake: "root-left-shared",
+			Diagnosis: "The new namespace begins as a copy whose shared mounts stay peers: " +
+				"make / private, recursively, first.",
+			Look: fmt.Sprintf("grep shared /proc/%s/mountinfo", h.pid()),
 		}
-	}
-	// With chroot(2) the list above can be clean, for mountinfo leaves out what
-	// cannot be reached from the root; then / is no mount point.
-	for _, m := range inside {
-		if m.Mountpoint == "/" {
-			return nil
+		if !slices.Contains(slices.Collect(maps.Values(own)), "/") {
+			f.Mistake, f.Diagnosis = "private-not-recursive", "The mount on / is private, those "+
+				"below it are still peers of the host's: MS_PRIVATE needs MS_REC beside it."
 		}
+		return f
 	}
-	return &Failure{
-		Command: h.Command, Expected: "the container's / is a mount",
-		Kernel: fmt.Sprintf("/proc/%d/mountinfo has no / : "+
-			"the mounts above it are out of sight, not gone", h.PID),
-		Diagnosis: "The root was changed with chroot(2), which leaves the old root mounted.",
-		Look:      fmt.Sprintf("cat /proc/%s/mountinfo", h.pid()),
-	}
+	return nil
 }
 
 // procIsOwn follows the container's /proc from outside to its PID 1.
@@ -157,14 +134,29 @@ func procIsOwn(_ *Subject, h *Held) error {
 	if err == nil && own.Ino == shown.Ino {
 		return nil
 	}
-	return &Failure{
+	f := &Failure{
 		Command:  h.Command,
 		Expected: fmt.Sprintf("process 1 of the container's /proc is in pid:[%d]", own.Ino),
-		Kernel:   fmt.Sprintf("%s: inode %d, %v", path, shown.Ino, err),
-		Diagnosis: "A /proc shows the PID namespace of the process that mounted it: " +
-			"the container has to mount its own.",
+		Kernel:   fmt.Sprintf("%s is pid:[%d]", path, shown.Ino),
+		Mistake:  "proc-of-the-host",
+		Diagnosis: "The container has the host's /proc: a procfs shows the PID namespace of the " +
+			"process that mounted it, so PID 1 has to mount a new one.",
 		Look: fmt.Sprintf("ls /proc/%s/root/proc", h.pid()),
 	}
+	m, errMount := mountAt(h.PID, "/proc")
+	switch {
+	case errMount != nil:
+		return errMount
+	case m == nil || m.FSType != "proc":
+		f.Kernel = fmt.Sprintf("%s: %v; /proc/%d/mountinfo has no procfs on /proc",
+			path, err, h.PID)
+		f.Mistake, f.Diagnosis = "proc-not-mounted", "There is no procfs in the new root: it has to "+
+			"be mounted on its proc, not on the host's /proc, before or after pivot_root(2)."
+	case isRoot(h.PID, "/"):
+		f.Mistake, f.Diagnosis = "proc-not-remounted", "The /proc is the one that the copy of the "+
+			"host's mounts came with, and shows the host's processes: mount a new one over it."
+	}
+	return f
 }
 
 // mountAt returns the topmost mount of a process at a path.
@@ -181,85 +173,6 @@ func mountAt(pid int, point string) (*mountinfo.Info, error) {
 	return nil, nil
 }
 
-// sysReadOnly reads the options of /sys.
-func sysReadOnly(_ *Subject, h *Held) error {
-	m, err := mountAt(h.PID, "/sys")
-	if err != nil {
-		return err
-	}
-	f := &Failure{
-		Command: h.Command, Expected: "a sysfs on /sys, read-only",
-		Kernel:    fmt.Sprintf("/proc/%d/mountinfo has none", h.PID),
-		Diagnosis: "Whoever can write to /sys can reconfigure the host's devices.",
-		Look:      fmt.Sprintf("grep ' /sys ' /proc/%s/mountinfo", h.pid()),
-	}
-	switch {
-	case m == nil:
-		return f
-	case m.FSType != "sysfs" || !slices.Contains(strings.Split(m.Options, ","), "ro"):
-		f.Kernel = fmt.Sprintf("%s with %s", m.FSType, m.Options)
-		return f
-	}
-	return nil
-}
-
-// devices compares the container's device nodes with the host's.
-func devices(_ *Subject, h *Held) error {
-	for _, name := range []string{"null", "zero", "full", "random", "urandom", "tty"} {
-		var want, got unix.Stat_t
-		path := fmt.Sprintf("/proc/%d/root/dev/%s", h.PID, name)
-		if err := unix.Stat("/dev/"+name, &want); err != nil {
-			return err
-		}
-		err := unix.Stat(path, &got)
-		if err == nil && got.Mode&unix.S_IFMT == unix.S_IFCHR && got.Rdev == want.Rdev {
-			continue
-		}
-		return &Failure{
-			Command: h.Command, Expected: fmt.Sprintf("/dev/%s is the character device %d:%d",
-				name, unix.Major(want.Rdev), unix.Minor(want.Rdev)),
-			Kernel: fmt.Sprintf("%s: mode %o, device %d:%d, %v", path, got.Mode,
-				unix.Major(got.Rdev), unix.Minor(got.Rdev), err),
-			Diagnosis: "Programs count on these devices; " +
-				"where mknod(2) is refused the host's can be bound.",
-			Look: fmt.Sprintf("ls -l /proc/%s/root/dev", h.pid()),
-		}
-	}
-	return ownDevMounts(h)
-}
-
-// ownDevMounts compares the file systems on and below /dev with the host's: a
-// bind mount of the host's would have the same device number.
-func ownDevMounts(h *Held) error {
-	for point, kind := range map[string]string{
-		"/dev": "tmpfs", "/dev/pts": "devpts", "/dev/shm": "tmpfs",
-	} {
-		own, errOwn := mountAt(h.PID, point)
-		host, errHost := mountAt(os.Getpid(), point)
-		if err := errors.Join(errOwn, errHost); err != nil {
-			return err
-		}
-		f := &Failure{
-			Command: h.Command, Expected: "a " + kind + " of the container's own on " + point,
-			Kernel:    fmt.Sprintf("/proc/%d/mountinfo has none", h.PID),
-			Diagnosis: "Devices, terminals and shared memory are the host's, or missing.",
-			Look: fmt.Sprintf("grep ' %s ' /proc/%s/mountinfo /proc/self/mountinfo",
-				point, h.pid()),
-		}
-		switch {
-		case own == nil:
-			return f
-		case own.FSType != kind:
-			f.Kernel = "it is a " + own.FSType
-			return f
-		case host != nil && own.Major == host.Major && own.Minor == host.Minor:
-			f.Kernel = fmt.Sprintf("it is %d:%d, as on the host", own.Major, own.Minor)
-			return f
-		}
-	}
-	return nil
-}
-
 // escapeFails lets the agent try the classic escape from chroot(2).
 func escapeFails(ctx context.Context, s *Subject) error {
 	r, err := s.Run(ctx, "", []string{"-rootfs", s.Root}, s.Probe(true), "escape-chroot")
@@ -271,9 +184,11 @@ func escapeFails(ctx context.Context, s *Subject) error {
 	}
 	return &Failure{
 		Command: r.Command, Expected: "contained",
-		Kernel: strings.TrimSpace(r.Stdout + r.Stderr),
+		Kernel:  strings.TrimSpace(r.Stdout + r.Stderr),
+		Mistake: "chroot-not-pivot",
 		Diagnosis: "The root was changed with chroot(2): " +
 			"a process that is root inside leaves it by a second chroot.",
+		Look: "man 2 pivot_root",
 	}
 }
 
@@ -314,14 +229,58 @@ func hostTableStays(
 	if err := errors.Join(judged, errDuring, errStop, errAfter); err != nil {
 		return err
 	}
-	if string(before) == string(during) && string(before) == string(after) {
+	added := newMounts(before, append(during, after...))
+	if len(added) == 0 && string(before) == string(after) {
 		return nil
 	}
-	return &Failure{
+	f := &Failure{
 		Command: h.Command, Expected: "/proc/self/mountinfo of the host as before",
-		Kernel: "while it ran:\n" + string(during) + "after:\n" + string(after),
-		Diagnosis: "Mounts of the container reached the host: " +
-			"they were made before the namespace, or in a shared one.",
-		Look: "cat /proc/self/mountinfo",
+		Kernel: "while it ran or after, the host had also: " + strings.Join(added, ", "),
+		Look:   "findmnt",
 	}
+	if len(added) == 0 {
+		f.Kernel = "after, it is:\n" + string(after)
+		f.Mistake, f.Diagnosis = "mounts-of-the-host-gone", "The program took mounts of the host "+
+			"away: what it unmounts it has to unmount in the child's namespace."
+		return f
+	}
+	return errors.Join(s.whoMounted(ctx, f, flags), f)
+}
+
+// whoMounted tells mounts of the program from those of its child: the host's mounts
+// are made private, so that nothing propagates, and the program is run again.
+func (s *Subject) whoMounted(ctx context.Context, f *Failure, flags []string) error {
+	// mount --make-rprivate /
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+		return fmt.Errorf("make the host's mounts private: %w", err)
+	}
+	before, errBefore := os.ReadFile("/proc/self/mountinfo")
+	_, err := s.Run(ctx, "", flags, s.Probe(true), "exit", "0")
+	after, errAfter := os.ReadFile("/proc/self/mountinfo")
+	if err := errors.Join(err, errBefore, errAfter); err != nil {
+		return err
+	}
+	f.Mistake, f.Diagnosis = "mounted-while-shared", "The child mounted something while its mounts "+
+		"were still peers of the host's: make / private, recursively, before the first mount."
+	if len(newMounts(before, after)) > 0 {
+		f.Mistake, f.Diagnosis = "mounted-on-the-host", "The program mounted something itself, on "+
+			"the host: that is for the child to do, in its mount namespace."
+	}
+	return nil
+}
+
+// newMounts returns the mount points of the lines that are in one mountinfo and not
+// in another.
+//
+//	27 1 254:0 / /mnt rw,relatime shared:1 - ext4 /dev/vda rw
+func newMounts(before, after []byte) []string {
+	var points []string
+	known := slices.Collect(strings.Lines(string(before)))
+	for line := range strings.Lines(string(after)) {
+		words := strings.Fields(line)
+		if len(words) > 4 && !slices.Contains(known, line) && !slices.Contains(points, words[4]) {
+			points = append(points, words[4])
+		}
+	}
+	return points
 }

@@ -153,7 +153,7 @@ func loopbackUp(_ *Subject, h *Held) error {
 		return err
 	}
 	return &Failure{
-		Command: h.Command, Expected: "lo is up", Kernel: st.String(),
+		Command: h.Command, Expected: "lo is up", Kernel: st.String(), Mistake: "lo-down",
 		Diagnosis: "A new network namespace has a loopback that is down: " +
 			"programs that talk to 127.0.0.1 fail.",
 		Look: fmt.Sprintf("nsenter -t %s -n ip link", h.pid()),
@@ -214,77 +214,6 @@ func stopAll(ctx context.Context, all ...*Held) error {
 		}
 	}
 	return errors.Join(errs...)
-}
-
-// addressAsAsked gives a random address and reads it back from the kernel.
-func addressAsAsked(ctx context.Context, s *Subject) error {
-	subnet, err := s.randomSubnet()
-	if err != nil {
-		return err
-	}
-	want := host(subnet, byte(2+s.Rand.IntN(250)))
-	h, st, err := s.holdNet(ctx, "-ip", want.String())
-	if err != nil {
-		return err
-	}
-	var judged error
-	gateway, _ := netip.ParseAddr(st.gateway) // the zero one is in no subnet
-	switch {
-	case st.address() != want:
-		judged = &Failure{
-			Expected: "the address " + want.String(), Kernel: st.String(),
-			Diagnosis: "The container's end of the veth pair has not got the address: it has to " +
-				"be moved into the namespace first, for a link loses its addresses there.",
-			Command: h.Command, Look: fmt.Sprintf("nsenter -t %s -n ip addr", h.pid()),
-		}
-	case !subnet.Contains(gateway):
-		judged = &Failure{
-			Expected: "a default route via an address of " + subnet.String(), Kernel: st.String(),
-			Diagnosis: "The subnet is all that the container reaches: the rest of the world " +
-				"needs a default route, and that the link is up before it.",
-			Command: h.Command, Look: fmt.Sprintf("nsenter -t %s -n ip route", h.pid()),
-		}
-	}
-	return errors.Join(judged, stopAll(ctx, h))
-}
-
-// freeAddresses starts two containers without -ip.
-func freeAddresses(ctx context.Context, s *Subject) error {
-	a, first, err := s.holdNet(ctx)
-	if err != nil {
-		return err
-	}
-	b, second, err := s.holdNet(ctx)
-	if err != nil {
-		return errors.Join(err, stopAll(ctx, a))
-	}
-	var judged error
-	one, two := first.address(), second.address()
-	if !one.IsValid() || one == two || one.Masked() != two.Masked() {
-		judged = &Failure{
-			Command: a.Command, Expected: "two addresses of one subnet",
-			Kernel: fmt.Sprintf("%s; %s", first, second),
-			Diagnosis: "Both were given the same, or one none: look which addresses are in use " +
-				"before one is chosen.",
-			Look: fmt.Sprintf("nsenter -t %s -n ip addr; nsenter -t %s -n ip addr", a.pid(), b.pid()),
-		}
-	}
-	return errors.Join(judged, stopAll(ctx, a, b))
-}
-
-// takenAddress asks for the address of a running container.
-func takenAddress(ctx context.Context, s *Subject) error {
-	a, st, err := s.holdNet(ctx)
-	if err != nil {
-		return err
-	}
-	flags := []string{"-rootfs", s.Root, "-ip", st.address().String()}
-	r, err := s.Run(ctx, "", flags, s.Probe(true), "exit", "0")
-	if err == nil {
-		err = wantStatus(r, 125, "Two containers with one address take each other's packets: "+
-			"the program has to refuse, and to run nothing.")
-	}
-	return errors.Join(err, stopAll(ctx, a))
 }
 
 // withForwarding does something while the host forwards packets ("1") or does

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -37,8 +38,7 @@ func nothingLeft(ctx context.Context, s *Subject) error {
 			if err := errors.Join(err, stopAll(ctx, a, b)); err != nil {
 				return err
 			}
-			return sameNetwork(ctx, a.Command, before,
-				"What the last container does not undo stays on the host for good.")
+			return sameNetwork(ctx, a.Command, before)
 		})
 		if err != nil {
 			return fmt.Errorf("with ip_forward %s before: %w", value, err)
@@ -48,24 +48,72 @@ func nothingLeft(ctx context.Context, s *Subject) error {
 }
 
 // sameNetwork waits until links, rules and settings are as they were.
-func sameNetwork(
-	ctx context.Context, command string, before journal.Snapshot, diagnosis string,
-) error {
+func sameNetwork(ctx context.Context, command string, before journal.Snapshot) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	var left []string
+	var left []journal.Difference
+	var lines []string
 	for _, d := range journal.Settle(ctx, before) {
 		if d.Kind == journal.Links || d.Kind == journal.Rules || d.Kind == journal.Settings {
-			left = append(left, d.String())
+			left, lines = append(left, d), append(lines, d.String())
 		}
 	}
 	if len(left) == 0 {
 		return nil
 	}
-	return &Failure{
+	f := &Failure{
 		Command: command, Expected: "links, rules and settings of the host as before",
-		Kernel: strings.Join(left, "\n"), Diagnosis: diagnosis,
-		Look: "ip link; nft list ruleset; cat /proc/sys/net/ipv4/ip_forward",
+		Kernel: strings.Join(lines, "\n"),
+	}
+	f.leftMistake(left)
+	return f
+}
+
+// leftMistake names what was not undone, by what is left of it.
+//
+//	links: bridge link lab0: added
+//	rules: nftables table ip lab: added
+//	settings: net.ipv4.ip_forward: changed from "0" to "1"
+func (f *Failure) leftMistake(left []journal.Difference) {
+	has := func(kind journal.Kind, part string) bool {
+		return slices.ContainsFunc(left, func(d journal.Difference) bool {
+			return d.Kind == kind && strings.Contains(d.What+" "+d.Change, part)
+		})
+	}
+	links, rules, settings := has(journal.Links, ""), has(journal.Rules, ""), has(journal.Settings, "")
+	switch {
+	case has(journal.Links, "removed") || has(journal.Rules, "removed"):
+		f.Mistake, f.Diagnosis = "took-too-much-away", "The program removed links or rules that are "+
+			"not its own: it may only undo what it has done."
+		f.Look = "ip link; nft list ruleset"
+	case links && (rules || settings):
+		f.Mistake, f.Diagnosis = "network-not-undone", "Nothing was undone: the last container has "+
+			"to take away the bridge, the rules and the settings that the first one brought."
+		f.Look = "ip link; nft list ruleset; cat /proc/sys/net/ipv4/ip_forward"
+	case has(journal.Links, "bridge"):
+		f.Mistake, f.Diagnosis = "bridge-left", "The bridge stays when nobody is on it any more: "+
+			"the last container has to delete it."
+		f.Look = "ip link show type bridge"
+	case has(journal.Links, "veth"):
+		f.Mistake, f.Diagnosis = "veth-left", "A veth pair stays on the host: whichever way the "+
+			"program ends, it has to delete what it has made by then."
+		f.Look = "ip link show type veth"
+	case links:
+		f.Mistake, f.Diagnosis = "link-left", "A link or a route stays on the host when the last "+
+			"container has ended."
+		f.Look = "ip link; ip route"
+	case rules:
+		f.Mistake, f.Diagnosis = "rules-left", "The rules for packets stay when no container needs "+
+			"them any more: the last one has to delete them."
+		f.Look = "nft list ruleset; iptables -t nat -S"
+	case has(journal.Settings, `"1" to "0"`):
+		f.Mistake, f.Diagnosis = "ip-forward-turned-off", "The host forwarded packets before, and "+
+			"now it does not: what was there is to be put back, not 0."
+		f.Look = "cat /proc/sys/net/ipv4/ip_forward"
+	default:
+		f.Mistake, f.Diagnosis = "ip-forward-not-restored", "The host goes on forwarding packets: "+
+			"keep what the setting was before it is changed, and put that back."
+		f.Look = "cat /proc/sys/net/ipv4/ip_forward"
 	}
 }
 
@@ -82,8 +130,7 @@ func networkStays(run func(context.Context, *Subject) error) func(context.Contex
 			return err
 		}
 		command := shellLine([]string{s.Program, "run", "-rootfs", s.Root, s.Probe(true), "pid"})
-		return sameNetwork(ctx, command, before, "What the last container does not undo stays "+
-			"on the host for good.")
+		return sameNetwork(ctx, command, before)
 	}
 }
 
@@ -106,6 +153,11 @@ func takenOver(ctx context.Context, s *Subject) error {
 	// The container's end of the pair goes with its namespace, and then the
 	// other end: until then its address is still taken.
 	next, st, err := s.holdNet(ctx)
+	if f, ok := errors.AsType[*Failure](err); ok && f.Mistake == "gave-up" {
+		f.Expected = "the next container runs, after one whose program was killed"
+		f.Mistake, f.Diagnosis = "left-bridge-in-the-way", "A bridge that a killed program left is "+
+			"in the way of the next: it is to be known as ours, and used or removed."
+	}
 	if err != nil {
 		return err
 	}
@@ -113,6 +165,10 @@ func takenOver(ctx context.Context, s *Subject) error {
 	if err := errors.Join(judged, stopAll(ctx, next)); err != nil {
 		return err
 	}
-	return sameNetwork(ctx, next.Command, before, "The next run has to know a bridge that a "+
-		"killed one left, use it, and undo all of it at its end.")
+	err = sameNetwork(ctx, next.Command, before)
+	if f, ok := errors.AsType[*Failure](err); ok {
+		f.Mistake, f.Diagnosis = "killed-run-not-undone", "A killed program can undo nothing, so the "+
+			"next has to: its end leaves what the killed one had made, or changed."
+	}
+	return err
 }

@@ -7,12 +7,15 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"os"
+	"slices"
 	"time"
 
 	"lab/internal/inspect"
 
+	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
 
@@ -52,6 +55,11 @@ func amongContainers(ctx context.Context, s *Subject) error {
 		judged = errors.Join(
 			reaches(ctx, all[1], all[1].PID, addresses[2]),
 			reaches(ctx, all[2], os.Getpid(), addresses[2]))
+		if f, ok := errors.AsType[*Failure](judged); ok {
+			f.Expected += ", after the first of three containers has left"
+			f.Mistake, f.Diagnosis = "leaves-with-the-bridge", "The first container took away what "+
+				"the others still need: only the last one may undo what they share."
+		}
 	}
 	return errors.Join(judged, err, stopAll(ctx, all[1:]...))
 }
@@ -74,12 +82,86 @@ func reaches(ctx context.Context, h *Held, from int, to netip.Addr) error {
 			return ctx.Err()
 		}
 	}
-	return &Failure{
+	f := &Failure{
 		Command: h.Command, Expected: fmt.Sprintf("%s answers %s", to, where), Kernel: last.Error(),
-		Diagnosis: "The packets do not get through: a link on the way is down, " +
-			"is no port of the bridge, or has no address.",
-		Look: look,
+		Mistake:   "no-way-through",
+		Diagnosis: "The links are as they should be, and yet the packets do not get through.",
+		Look:      look,
 	}
+	return errors.Join(f.brokenWay(h), f)
+}
+
+// brokenWay looks along the way from a container to the host for what is missing.
+func (f *Failure) brokenWay(h *Held) error {
+	st, err := readNet(h.PID)
+	if err != nil {
+		return err
+	}
+	ours, err := readNet(os.Getpid())
+	if err != nil {
+		return err
+	}
+	port, bridge, err := wayOf(h.PID)
+	if err != nil {
+		return err
+	}
+	f.Kernel += "; the container has " + st.String() + "; the host has " + ours.String()
+	name, address := st.link()
+	gateway, errGateway := netip.ParseAddr(st.gateway)
+	onHost := func(a netip.Prefix) bool { return a.Addr() == gateway }
+	switch {
+	case name == "" || !address.IsValid() || !st.up[name]:
+		if wrong := st.wrong(address); wrong != nil {
+			f.Mistake, f.Diagnosis = wrong.Mistake, wrong.Diagnosis
+		}
+	case port != "" && !ours.up[port]:
+		f.Mistake, f.Diagnosis = "port-down", "The host's end of the veth pair, "+port+", is down: "+
+			"both ends have to be brought up."
+		f.Look = "ip link show " + port
+	case port != "" && bridge == "":
+		f.Mistake, f.Diagnosis = "port-not-on-bridge", "The host's end of the veth pair, "+port+
+			", is no port of a bridge: nobody hears what it sends."
+		f.Look = "bridge link"
+	case bridge != "" && !ours.up[bridge]:
+		f.Mistake, f.Diagnosis = "bridge-down", "The bridge "+bridge+" is down: "+
+			"a new one is, until it is brought up."
+		f.Look = "ip link show " + bridge
+	case errGateway == nil && !slices.ContainsFunc(slices.Collect(maps.Values(ours.addresses)), onHost):
+		f.Mistake, f.Diagnosis = "bridge-without-address", "The container's gateway, "+st.gateway+
+			", is nobody: no link of the host has that address, the bridge should."
+		f.Look = "ip addr"
+	}
+	return nil
+}
+
+// wayOf returns the host's end of a container's veth pair and the bridge that it is
+// a port of, by their names.
+func wayOf(pid int) (port, bridge string, err error) {
+	var index int
+	err = inspect.In(pid, []string{"net"}, func() error {
+		links, err := netlink.LinkList()
+		for _, l := range links {
+			if l.Type() == "veth" {
+				index = l.Attrs().ParentIndex
+			}
+		}
+		return err
+	})
+	if err != nil || index == 0 {
+		return "", "", err
+	}
+	link, err := netlink.LinkByIndex(index)
+	if err != nil {
+		return "", "", fmt.Errorf("link %d: %w", index, err)
+	}
+	if link.Attrs().MasterIndex == 0 {
+		return link.Attrs().Name, "", nil
+	}
+	master, err := netlink.LinkByIndex(link.Attrs().MasterIndex)
+	if err != nil {
+		return "", "", fmt.Errorf("link %d: %w", link.Attrs().MasterIndex, err)
+	}
+	return link.Attrs().Name, master.Attrs().Name, nil
 }
 
 // Echo sends one ICMP echo request from the calling thread's network and waits

@@ -3,10 +3,10 @@
 package check
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"math/rand/v2"
 	"os"
@@ -26,8 +26,11 @@ type Subject struct {
 	Step    string   // the step whose command line it has, such as "03-mount"
 	Program string   // its path
 	Root    string   // a built-in root file system
+	Lab     string   // a lab that can trace; needed by some checks
 	Agent   string   // where in Root our agent is; bin/probe if empty
 	Flags   []string // put before each run's own flags, such as -user
+	// Before is a command that is to execute the program, such as systemd-run --scope.
+	Before []string
 	// Credential is who runs the program; nil is the caller.
 	Credential *syscall.Credential
 	Rand       *rand.Rand // for names that no program can know beforehand
@@ -70,17 +73,17 @@ type Result struct {
 }
 
 // timeLimit is how long one run may take before it is ended.
-const timeLimit = 30 * time.Second
+func timeLimit() time.Duration { return patience() * 3 / 2 }
 
 // Run runs the program once and waits for it. The flags are those of its run
 // command; stdin may be empty.
 func (s *Subject) Run(
 	ctx context.Context, stdin string, flags []string, command ...string,
 ) (Result, error) {
-	ctx, cancel := context.WithTimeout(ctx, timeLimit)
+	ctx, cancel := context.WithTimeout(ctx, timeLimit())
 	defer cancel()
 	cmd := s.command(ctx, flags, command)
-	var out, errOut bytes.Buffer
+	var out, errOut buffer
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), &out, &errOut
 	runtime.LockOSThread() // for the Pdeathsig, see Start
 	err := cmd.Run()
@@ -88,8 +91,9 @@ func (s *Subject) Run(
 	if ctx.Err() != nil {
 		return Result{}, &Failure{
 			Command: shellLine(cmd.Args), Expected: "the program ends",
-			Kernel:    fmt.Sprintf("it still ran after %s", timeLimit),
+			Kernel:    fmt.Sprintf("it still ran after %s", timeLimit()),
 			Diagnosis: "The program waits for something that does not come.",
+			Mistake:   "never-ends",
 		}
 	}
 	if _, ended := errors.AsType[*exec.ExitError](err); err != nil && !ended {
@@ -101,8 +105,8 @@ func (s *Subject) Run(
 // command makes the command line, in a session of its own: no terminal's
 // signals reach it, and its process group can be ended whole.
 func (s *Subject) command(ctx context.Context, flags, command []string) *exec.Cmd {
-	args := slices.Concat([]string{"run"}, s.Flags, flags, command)
-	cmd := exec.CommandContext(ctx, s.Program, args...)
+	args := slices.Concat(s.Before, []string{s.Program, "run"}, s.Flags, flags, command)
+	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Setsid: true, Pdeathsig: unix.SIGKILL, Credential: s.Credential,
 	}
@@ -140,6 +144,7 @@ func ShellWords(args []string) []string {
 type Held struct {
 	Command string // what was run, for a shell
 	Args    []string
+	flags   []string
 	token   string // in the agent's command line
 	Program int    // pid of the program itself
 	Init    int    // pid of the container's first process; the agent's if there is none
@@ -194,8 +199,9 @@ func (s *Subject) hold(
 	if err != nil {
 		return nil, err
 	}
-	h.token = token
+	h.token, h.flags = token, flags
 	if err := h.find(ctx, token); err != nil {
+		err = s.why(ctx, h, command, err)
 		h.kill()
 		return nil, err
 	}
@@ -204,12 +210,21 @@ func (s *Subject) hold(
 
 // Start starts the program with any command and does not wait for anything.
 func (s *Subject) Start(ctx context.Context, flags []string, command ...string) (*Held, error) {
-	cmd := s.command(ctx, flags, command)
+	errOut := &buffer{}
+	h, err := s.start(s.command(ctx, flags, command), errOut)
+	if err == nil {
+		h.errOut = errOut
+	}
+	return h, err
+}
+
+// start starts a command line with a standard error of its own.
+func (s *Subject) start(cmd *exec.Cmd, errOut io.Writer) (*Held, error) {
 	h := &Held{
 		Command: shellLine(cmd.Args), Args: cmd.Args, cmd: cmd, ended: make(chan struct{}),
 		out: &buffer{}, errOut: &buffer{},
 	}
-	cmd.Stdout, cmd.Stderr = h.out, h.errOut
+	cmd.Stdout, cmd.Stderr = h.out, errOut
 	// Not StdinPipe: that one ends with the program, and with it would end an
 	// agent that the program leaves behind, which nobody would see then.
 	input, stdin, err := os.Pipe()

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"strings"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -37,16 +38,63 @@ func reachesWorld(ctx context.Context, s *Subject) error {
 			return errors.Join(err, w.remove())
 		}
 		judged := reaches(ctx, h, h.PID, w.address[1].Addr())
-		if failure, ok := errors.AsType[*Failure](judged); ok {
-			failure.Expected += fmt.Sprintf(", which has a way to the host's %s and to no other",
+		if f, ok := errors.AsType[*Failure](judged); ok {
+			f.Expected += fmt.Sprintf(", which has a way to the host's %s and to no other",
 				w.address[0].Addr())
-			failure.Diagnosis = "The host does not forward the container's packets " +
-				"(ip_forward), or they leave with the container's address, to which " +
-				"nobody knows the way back: a masquerade rule gives them the host's."
-			failure.Look = "cat /proc/sys/net/ipv4/ip_forward; nft list ruleset; iptables -t nat -S"
+			judged = errors.Join(w.noWayOut(f), f)
 		}
 		return errors.Join(judged, stopAll(ctx, h), w.remove())
 	})
+}
+
+// noWayOut tells why a container does not reach the world, while it runs.
+func (w *world) noWayOut(f *Failure) error {
+	forward, err := os.ReadFile("/proc/sys/net/ipv4/ip_forward")
+	if err != nil {
+		return err
+	}
+	received, err := w.received()
+	if err != nil {
+		return err
+	}
+	f.Kernel += fmt.Sprintf("; the host's ip_forward is %s", strings.TrimSpace(string(forward)))
+	switch {
+	case strings.TrimSpace(string(forward)) == "0":
+		f.Mistake, f.Diagnosis = "ip-forward-off", "The host does not forward packets from one link "+
+			"to another: ip_forward has to be 1 while a container runs."
+		f.Look = "cat /proc/sys/net/ipv4/ip_forward"
+	case f.Mistake != "no-way-through":
+	case received > 0:
+		f.Kernel += fmt.Sprintf("; %d packets arrived, the answers went nowhere", received)
+		f.Mistake, f.Diagnosis = "no-masquerade", "The packets leave with the container's address, "+
+			"to which nobody knows the way back: a masquerade rule gives them the host's."
+		f.Look = "nft list ruleset; iptables -t nat -S"
+	default:
+		f.Mistake, f.Diagnosis = "forward-refused", "The host forwards, and yet no packet leaves it: "+
+			"a rule of the forward hook drops them, or they take another way."
+		f.Look = "nft list ruleset; iptables -S FORWARD; ip route"
+	}
+	return nil
+}
+
+// received returns how many IPv4 packets have arrived there.
+//
+//	Ip: Forwarding DefaultTTL InReceives InHdrErrors …
+//	Ip: 2 64 3 0 …
+func (w *world) received() (n int, err error) {
+	err = inspect.In(os.Getpid(), nil, func() error {
+		if err := unix.Setns(int(w.network.Fd()), unix.CLONE_NEWNET); err != nil {
+			return fmt.Errorf("setns: %w", err)
+		}
+		text, err := os.ReadFile("/proc/thread-self/net/snmp")
+		for line := range strings.Lines(string(text)) {
+			var forwarding, ttl int
+			// The first line, with the names, has no number.
+			_, _ = fmt.Sscanf(line, "Ip: %d %d %d", &forwarding, &ttl, &n)
+		}
+		return err
+	})
+	return n, err
 }
 
 // newWorld makes the network and joins it to the host's.

@@ -22,6 +22,8 @@ func (e Entry) Build(ctx context.Context, checkout, out string) error {
 	}
 	defer os.RemoveAll(dir)
 	switch filepath.Ext(e.Path) {
+	case "":
+		err = e.buildSkeleton(ctx, dir, out)
 	case ".diff":
 		var overlay string
 		if overlay, err = e.overlay(ctx, checkout, dir); err == nil {

@@ -3,12 +3,13 @@
 // Package corpus knows programs of which it is known beforehand what the checks
 // have to say of them, and proves that they say it:
 //
+//	skeletons what a learner begins with; package workspace makes it
 //	mistakes  diffs of the reference programs, each with one root cause; the
 //	          first check that fails has to name it
 //	variants  diffs that make a different program which is as right
 //	cheats    programs that print the right text, or let others do the work
 //
-// They lie in internal/check/testdata/KIND/STEP/NAME.diff, or NAME.go or NAME.sh
+// The last three lie in internal/check/testdata/KIND/STEP/NAME.diff, or NAME.go or NAME.sh
 // for a whole program. Comments at the beginning say what there is to know:
 //
 //	# sethostname(2) runs in the parent
@@ -22,7 +23,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"lab/internal/course"
@@ -33,6 +33,8 @@ const (
 	Mistakes = "mistakes"
 	Variants = "variants"
 	Cheats   = "cheats"
+
+	exercises = "exercises" // of the lessons, done
 )
 
 // Entry is one program.
@@ -53,16 +55,21 @@ type Entry struct {
 func (e Entry) ID() string { return e.Kind + "/" + e.Step + "/" + e.Name }
 
 // Load reads all entries of a checkout, in order.
-func Load(checkout string) ([]Entry, error) {
+func Load(checkout string) ([]Entry, error) { return load(checkout, Mistakes, Variants, Cheats) }
+
+// LoadExercises reads what solves the exercises of the lessons.
+func LoadExercises(checkout string) ([]Entry, error) { return load(checkout, exercises) }
+
+// load reads the entries of some kinds.
+func load(checkout string, kinds ...string) ([]Entry, error) {
 	var all []Entry
-	for _, kind := range []string{Mistakes, Variants, Cheats} {
+	for _, kind := range kinds {
 		for _, step := range course.Steps() {
 			dir := filepath.Join(checkout, "internal", "check", "testdata", kind, step.ID)
 			files, err := filepath.Glob(filepath.Join(dir, "*.*"))
 			if err != nil {
 				return nil, err
 			}
-			slices.Sort(files)
 			for _, path := range files {
 				e, err := read(kind, step.ID, path)
 				if err != nil {
@@ -101,7 +108,8 @@ func read(kind, step, path string) (Entry, error) {
 			e.About = strings.TrimSpace(line)
 		}
 	}
-	if e.About == "" || (e.Diagnosis == "") != (kind == Variants) {
+	right := kind == Variants || kind == exercises
+	if e.About == "" || (e.Diagnosis == "") != right {
 		return e, fmt.Errorf("%s: it has to begin with what is special about it%s", path,
 			" and, unless it is right, with a line \"diagnosis: NAME\"")
 	}

@@ -62,6 +62,12 @@ type Status struct {
 	CapEff uint64
 	CapPrm uint64
 	CapBnd uint64
+	CapInh uint64
+	CapAmb uint64
+
+	NoNewPrivs bool
+	Seccomp    int // 0 none, 1 strict, 2 filters
+	Filters    int // how many seccomp filters; -1 where the kernel does not say
 }
 
 // ReadStatus reads /proc/PID/status, of which these are some lines:
@@ -72,13 +78,15 @@ type Status struct {
 //	Uid:	1000	1000	1000	1000
 //	NSpid:	4712	1
 //	CapEff:	000001ffffffffff
+//	NoNewPrivs:	0
+//	Seccomp:	2
 func ReadStatus(pid int) (Status, error) {
 	path := fmt.Sprintf("/proc/%d/status", pid)
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return Status{}, err
 	}
-	var s Status
+	s := Status{Filters: -1}
 	for line := range strings.Lines(string(text)) {
 		key, value, _ := strings.Cut(strings.TrimSpace(line), ":")
 		if err := s.set(key, strings.Fields(value)); err != nil {
@@ -113,12 +121,26 @@ func (s *Status) set(key string, words []string) (err error) {
 		}
 	case "Groups":
 		s.Groups, err = numbers(words)
-	case "CapEff":
-		s.CapEff, err = strconv.ParseUint(words[0], 16, 64)
-	case "CapPrm":
-		s.CapPrm, err = strconv.ParseUint(words[0], 16, 64)
-	case "CapBnd":
-		s.CapBnd, err = strconv.ParseUint(words[0], 16, 64)
+	case "NoNewPrivs":
+		s.NoNewPrivs = words[0] == "1"
+	case "Seccomp":
+		s.Seccomp, err = strconv.Atoi(words[0])
+	case "Seccomp_filters":
+		s.Filters, err = strconv.Atoi(words[0])
+	default:
+		return s.setCapabilities(key, words[0])
+	}
+	return err
+}
+
+// setCapabilities takes one of the lines that are sets of capabilities.
+func (s *Status) setCapabilities(key, word string) (err error) {
+	sets := map[string]*uint64{
+		"CapEff": &s.CapEff, "CapPrm": &s.CapPrm, "CapBnd": &s.CapBnd,
+		"CapInh": &s.CapInh, "CapAmb": &s.CapAmb,
+	}
+	if set := sets[key]; set != nil {
+		*set, err = strconv.ParseUint(word, 16, 64)
 	}
 	return err
 }

@@ -22,6 +22,20 @@ type Process struct {
 	Start  uint64
 }
 
+// Self returns the reader's own pid, as the mounted /proc numbers processes. It is
+// another one than getpid(2) says where /proc was mounted for another PID namespace.
+func Self() (int, error) {
+	target, err := os.Readlink("/proc/self")
+	if err != nil {
+		return 0, fmt.Errorf("find this process in /proc: %w", err)
+	}
+	pid, err := strconv.Atoi(target)
+	if err != nil {
+		return 0, fmt.Errorf("find this process in /proc: %w", err)
+	}
+	return pid, nil
+}
+
 // kernelThread is the bit PF_KTHREAD among the flags of /proc/PID/stat.
 const kernelThread = 0x00200000
 

@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	mathrand "math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -49,6 +50,9 @@ func Main() int {
 // Run carries the orders out, in the throw-away host.
 func (o Orders) Run() int {
 	err := os.Unsetenv(variable) // it is nobody else's to read
+	if err == nil && o.Command != nil {
+		return runCommand(o.Command)
+	}
 	if err == nil {
 		err = o.answer()
 	}
@@ -57,6 +61,17 @@ func (o Orders) Run() int {
 		return 1
 	}
 	return 0
+}
+
+// runCommand runs a command to its end and returns its exit status.
+func runCommand(command []string) int {
+	cmd := exec.Command(command[0], command[1:]...)
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stdout
+	if err := cmd.Run(); cmd.ProcessState == nil {
+		fmt.Println(err)
+		return 127
+	}
+	return cmd.ProcessState.ExitCode()
 }
 
 // maxTasks is how many processes and threads a program under judgement can have
@@ -173,7 +188,7 @@ func (o Orders) ask(c check.Check, number int, root, agent string) Answer {
 		as = o.Step
 	}
 	s := &check.Subject{
-		Step: as, Program: o.Program, Root: root, Agent: agent,
+		Step: as, Program: o.Program, Root: root, Agent: agent, Lab: o.Lab,
 		Rand: mathrand.New(mathrand.NewPCG(o.Seed, uint64(number))), //nolint:gosec // not below zero
 	}
 	a := Answer{Step: o.Step, Name: c.Name, Verdict: Pass}

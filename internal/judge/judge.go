@@ -57,6 +57,8 @@ type Orders struct {
 	Exercise bool   // by the checks of the lesson's exercises, not by the step's own
 	All      bool   // also what comes after a failure; see Step
 	From     int    // the first check that is asked; those before were
+	// Command is run in the throw-away host instead of any check; see Inside.
+	Command []string
 	// Limit is what one check may take; 0 is a minute. Whoever takes longer is
 	// ended with everything that was started.
 	Limit time.Duration
@@ -80,8 +82,16 @@ func (o Orders) Checks() []check.Check {
 	if o.Exercise {
 		return check.Exercise(o.Step)
 	}
-	return check.Of(o.Step)
+	checks := check.Of(o.Step)
+	if o.own() && o.Step > "00-exec" {
+		checks = append([]check.Check{check.ByOwnHand()}, checks...)
+	}
+	return checks
 }
+
+// own reports whether the checks are those of the program's own step, not of an
+// ancestor.
+func (o Orders) own() bool { return o.As == "" || o.As == o.Step }
 
 // Run has a program judged and hands on each answer as it comes. An error is
 // one of the judge; what is wrong with the program is in the answers.
@@ -166,7 +176,7 @@ func session(ctx context.Context, o Orders, receive func(Answer) error) (int, er
 	case waitErr != nil && o.From+asked < len(o.Checks()):
 		text := fmt.Sprintf("the judge ended: %v %s", waitErr, said)
 		return asked + 1, receive(o.ended(asked, text))
-	case waitErr != nil && (o.As == "" || o.As == o.Step):
+	case waitErr != nil && o.own():
 		// Not so after an ancestor's checks, of which one kills the program: what
 		// a step such as 04 leaves then is for its next run to take over.
 		return asked, receive(o.left(said))
@@ -180,6 +190,24 @@ func (o Orders) limit() time.Duration {
 		return time.Minute
 	}
 	return o.Limit
+}
+
+// Inside runs a command in a throw-away host, with what orders say of that, and
+// returns what it printed and its exit status. The command is Orders.Command.
+func Inside(ctx context.Context, o Orders) (output string, status int, err error) {
+	ctx, cancel := context.WithTimeout(ctx, o.limit())
+	defer cancel()
+	process, out, err := start(ctx, o)
+	if err != nil {
+		return "", 0, err
+	}
+	text, readErr := io.ReadAll(out)
+	err = process.Wait()
+	if _, ended := errors.AsType[*exec.ExitError](err); ended {
+		err = nil
+	}
+	err = errors.Join(err, readErr, ctx.Err())
+	return string(text), process.ProcessState.ExitCode(), err
 }
 
 // start starts the judging process.

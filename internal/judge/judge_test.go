@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -53,7 +54,7 @@ func TestReferencesPass(t *testing.T) {
 			path, err := program.Path(t.Context(), s.ID)
 			require.NoError(t, err)
 			answers := ask(t, orders(t, s.ID, path))
-			require.Len(t, answers, len(check.Of(s.ID)))
+			require.GreaterOrEqual(t, len(answers), len(check.Of(s.ID)))
 			for _, a := range answers {
 				assert.NotEqual(t, judge.Fail, a.Verdict, "%s: %v", a.Name, a.Failure)
 			}
@@ -88,4 +89,31 @@ func TestReceiverHasHeardEnough(t *testing.T) {
 		})
 	require.NoError(t, err)
 	assert.Equal(t, 1, asked)
+}
+
+// Whatever a program does, the check of it ends, and so does all it started.
+func TestHostilePrograms(t *testing.T) {
+	programs := map[string]string{
+		"forks without end":         "while :; do sh \"$0\" & done",
+		"ignores all signals":       "trap '' HUP INT TERM QUIT; while :; do sleep 1; done",
+		"prints without end":        "while :; do echo yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy; done",
+		"removes its own files":     "rm -rf \"$0\" /etc /usr \"$TMPDIR\"",
+		"kills all that it can see": "kill -9 -1",
+		"mounts over everything":    "mount -t tmpfs none /proc; mount -t tmpfs none /tmp; exec \"$@\"",
+	}
+	for name, text := range programs {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel() // they wait, most of the time
+			o := orders(t, "00-exec", script(t, text))
+			o.Limit = 3 * time.Second
+			var first *judge.Answer
+			require.NoError(t, judge.Run(t.Context(), o, func(a judge.Answer) error {
+				first = &a
+				return judge.ErrStop
+			}))
+			require.NotNil(t, first)
+			assert.Equal(t, judge.Fail, first.Verdict)
+			assert.Less(t, len(first.Failure.Error()), 1<<16)
+		})
+	}
 }

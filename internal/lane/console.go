@@ -71,6 +71,15 @@ func (c *console) line(line string) error {
 	return nil
 }
 
+// test2json is Go's tool of that name: the one on PATH, where there is no
+// toolchain, or the toolchain's.
+func test2json(args ...string) *exec.Cmd {
+	if path, err := exec.LookPath("test2json"); err == nil {
+		return exec.Command(path, args...)
+	}
+	return exec.Command("go", append([]string{"tool", "test2json"}, args...)...)
+}
+
 // section is the output of one test binary on its way through test2json.
 type section struct {
 	in   io.WriteCloser
@@ -78,24 +87,21 @@ type section struct {
 	done chan error // the end of the events
 }
 
-// newSection starts "go tool test2json" for pkg; its events go to t.
+// newSection starts test2json for pkg; its events go to t.
 func newSection(pkg string, t *tally) (*section, error) {
-	s := &section{
-		cmd:  exec.Command("go", "tool", "test2json", "-t", "-p", pkg),
-		done: make(chan error, 1),
-	}
+	s := &section{cmd: test2json("-t", "-p", pkg), done: make(chan error, 1)}
 	s.cmd.Stderr = os.Stderr
 	in, err := s.cmd.StdinPipe()
 	if err != nil {
-		return nil, fmt.Errorf("go tool test2json: %w", err)
+		return nil, fmt.Errorf("test2json: %w", err)
 	}
 	events, err := s.cmd.StdoutPipe()
 	if err != nil {
-		return nil, fmt.Errorf("go tool test2json: %w", err)
+		return nil, fmt.Errorf("test2json: %w", err)
 	}
 	s.in = in
 	if err := s.cmd.Start(); err != nil {
-		return nil, fmt.Errorf("go tool test2json: %w", err)
+		return nil, fmt.Errorf("test2json: %w", err)
 	}
 	go func() { s.done <- readEvents(events, t) }()
 	return s, nil
@@ -104,7 +110,7 @@ func newSection(pkg string, t *tally) (*section, error) {
 // write hands one piece of output on.
 func (s *section) write(text string) error {
 	if _, err := io.WriteString(s.in, text); err != nil {
-		return fmt.Errorf("go tool test2json: %w", err)
+		return fmt.Errorf("test2json: %w", err)
 	}
 	return nil
 }
@@ -120,7 +126,7 @@ func (s *section) finish(status string) error {
 	}
 	err = errors.Join(err, s.in.Close(), <-s.done)
 	if waitErr := s.cmd.Wait(); waitErr != nil {
-		err = errors.Join(err, fmt.Errorf("go tool test2json: %w", waitErr))
+		err = errors.Join(err, fmt.Errorf("test2json: %w", waitErr))
 	}
 	return err
 }

@@ -34,6 +34,10 @@ func promises(lane string) []string {
 		return append(rootless, "go")
 	case "vm-fast":
 		return append(root, "cgroup v2")
+	case "vm-root":
+		return append(root, "cgroup v2", "tool")
+	case "vm-user":
+		return append(rootless, "cgroup", "cgroup v2", "tool")
 	}
 	return nil
 }

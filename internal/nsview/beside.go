@@ -5,12 +5,11 @@ package nsview
 import (
 	"fmt"
 
-	"lab/internal/inspect"
 	"lab/internal/screen"
 )
 
-// meaning says what a namespace of a kind divides.
-var meaning = map[string]string{
+// Meaning says what a namespace of a kind divides.
+var Meaning = map[string]string{
 	"cgroup": "view of the cgroup tree",
 	"ipc":    "System V IPC and message queues",
 	"mnt":    "mounts",
@@ -24,8 +23,12 @@ var meaning = map[string]string{
 // Beside prints the namespaces of one process beside the caller's.
 func (s *Survey) Beside(to screen.Screen) {
 	p := s.Processes[0]
-	fmt.Fprintf(to, "Process %d is %s; you are process %d, %s.\n\n",
-		p.PID, who(to, p.Process), s.You.PID, to.Clean(s.You.Name))
+	text := fmt.Sprintf("Process %d is %s; you are process %d, %s.",
+		p.PID, who(to, p), s.You.PID, to.Clean(s.You.Name))
+	for _, line := range screen.Wrap(text, to.Width) {
+		fmt.Fprintln(to, line)
+	}
+	fmt.Fprintln(to)
 	t := screen.Table{Screen: to, Flex: 4}
 	t.Add("", to.Bold("yours"), to.Bold(fmt.Sprintf("of %d", p.PID)), "", "")
 	for _, kind := range s.Kinds {
@@ -45,8 +48,8 @@ func (s *Survey) Beside(to screen.Screen) {
 }
 
 // who describes a process in a few words.
-func who(to screen.Screen, p inspect.Process) string {
-	kind := to.Clean(p.Name)
+func who(to screen.Screen, p Process) string {
+	kind := to.Clean(p.Called())
 	switch {
 	case p.Kernel:
 		kind += ", a thread of the kernel"
@@ -63,9 +66,9 @@ func (s *Survey) besideRow(to screen.Screen, kind string, inode uint64) []string
 	case 0:
 		return []string{kind, number(yours), "none", "", ""}
 	case yours:
-		return []string{kind, number(yours), number(inode), "same", meaning[kind]}
+		return []string{kind, number(yours), number(inode), "same", Meaning[kind]}
 	}
-	return []string{kind, number(yours), number(inode), to.Own("own"), "its own " + meaning[kind]}
+	return []string{kind, number(yours), number(inode), to.Own("own"), "its own " + Meaning[kind]}
 }
 
 // verdict sums it up.

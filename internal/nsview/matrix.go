@@ -4,6 +4,7 @@ package nsview
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,37 +16,52 @@ import (
 type row struct {
 	processes []Process
 	in        map[string]uint64
-	letter    string // of the namespaces that are first met here; "" if there are none
-	number    int
+	letter    int // of the namespaces that are first met here; -1 if there are none
 }
+
+// Letters are the names that namespaces other than the caller's have in a matrix:
+// numbers from 0 for A. Who draws several keeps them, so that a namespace has the
+// same letter in all.
+type Letters struct {
+	of   map[key]int
+	next int
+}
+
+// NewLetters returns letters of which none is given yet.
+func NewLetters() *Letters { return &Letters{of: map[key]int{}} }
 
 // Matrix prints a line for each set of namespaces: where it has the caller's a
 // dot, elsewhere a letter. A letter belongs to the first line that has it, so
 // that a container reads as a line of one letter, and another letter in it is a
 // namespace shared with that other line.
-func (s *Survey) Matrix(to screen.Screen, last int) {
+func (s *Survey) Matrix(to screen.Screen, names *Letters, last int) {
 	rows := s.fold()
-	names := s.letters(rows)
-	t := screen.Table{Screen: to, Flex: 2}
-	head := []string{"", to.Bold("pid"), to.Bold("process")}
-	for _, kind := range s.Kinds {
-		head = append(head, to.Bold(kind))
+	for i := range rows {
+		s.name(&rows[i], names, rows[:i])
 	}
-	t.Add(head...)
+	t := screen.Table{Screen: to, Flex: 2}
+	t.Add("", to.Bold("pid"), to.Bold("process"), to.Bold(strings.Join(s.Kinds, " ")))
 	for _, r := range rows {
-		cells := []string{r.letter, r.pids(), r.who(to)}
+		who := r.who(to)
 		if slices.ContainsFunc(r.processes, func(p Process) bool { return p.PID == last }) {
-			cells[2] += " (last)"
+			who = "last: " + who
 		}
+		// A single space between the kinds leaves more room for names.
+		var signs []string
 		for _, kind := range s.Kinds {
-			cells = append(cells, s.cell(to, names, key{kind, r.in[kind]}))
+			sign := s.cell(to, names.of, key{kind, r.in[kind]})
+			fill := strings.Repeat(" ", max(0, len(kind)-screen.Width(sign)))
+			signs = append(signs, sign+fill)
 		}
-		t.Add(cells...)
+		t.Add(r.sign(), r.pids(), who, strings.Join(signs, " "))
 	}
 	t.Print()
 	fmt.Fprintln(to)
-	s.legend(to, rows)
+	s.legend(to, names.of)
 	s.remarks(to)
+	if len(rows) == 1 && len(s.Processes) > 1 && len(s.Denied) == 0 {
+		fmt.Fprintln(to, "All are in your namespaces: there is no container among them.")
+	}
 }
 
 // fold puts processes with the same namespaces into one row; those with the
@@ -59,7 +75,7 @@ func (s *Survey) fold() []row {
 		if !known {
 			i = len(rows)
 			index[id] = i
-			rows = append(rows, row{in: p.In})
+			rows = append(rows, row{in: p.In, letter: -1})
 		}
 		rows[i].processes = append(rows[i].processes, p)
 	}
@@ -78,26 +94,50 @@ func (s *Survey) rank(r row) int {
 	return 1
 }
 
-// letters names the namespaces that are not the caller's.
-func (s *Survey) letters(rows []row) map[key]int {
-	names := map[key]int{}
-	count := 0
-	for i := range rows {
-		r := &rows[i]
-		isNew := false
-		for _, kind := range s.Kinds {
-			k := key{kind, r.in[kind]}
-			if _, known := names[k]; !known && k.inode != 0 && !s.Yours(kind, k.inode) {
-				names[k] = count
-				isNew = true
-			}
-		}
-		if isNew {
-			r.letter, r.number = letter(count), count
-			count++
+// name gives the namespaces of a row that have no letter yet one in common. A row
+// is called by its new letter, or by one that no row above it has.
+func (s *Survey) name(r *row, names *Letters, above []row) {
+	isNew := false
+	for _, k := range s.foreign(r.in) {
+		if _, known := names.of[k]; !known {
+			names.of[k] = names.next
+			isNew = true
 		}
 	}
-	return names
+	if isNew {
+		r.letter = names.next
+		names.next++
+		return
+	}
+	for _, k := range s.foreign(r.in) {
+		letter := names.of[k]
+		shown := slices.ContainsFunc(above, func(other row) bool { return other.letter == letter })
+		if !shown && !slices.ContainsFunc(above, func(other row) bool {
+			return other.in[k.kind] == k.inode
+		}) {
+			r.letter = letter
+			return
+		}
+	}
+}
+
+// foreign returns the namespaces of a row that are not the caller's.
+func (s *Survey) foreign(in map[string]uint64) []key {
+	var list []key
+	for _, kind := range s.Kinds {
+		if inode := in[kind]; inode != 0 && !s.Yours(kind, inode) {
+			list = append(list, key{kind, inode})
+		}
+	}
+	return list
+}
+
+// sign is what a row is called.
+func (r row) sign() string {
+	if r.letter < 0 {
+		return ""
+	}
+	return letter(r.letter)
 }
 
 // letter returns the n-th name of A … Z, AA, AB ….
@@ -142,7 +182,7 @@ func (r row) who(to screen.Screen) string {
 			kernel++
 			continue
 		}
-		name := to.Clean(p.Name)
+		name := to.Clean(p.Called())
 		if p.State == 'Z' {
 			name += " (zombie)"
 		}
@@ -162,26 +202,25 @@ func (r row) who(to screen.Screen) string {
 }
 
 // legend tells the inode numbers behind the signs.
-func (s *Survey) legend(to screen.Screen, rows []row) {
+func (s *Survey) legend(to screen.Screen, names map[key]int) {
 	t := screen.Table{Screen: to, Flex: 1, Wrap: true}
 	var yours []string
 	for _, kind := range s.Kinds {
 		yours = append(yours, kind+":"+number(s.You.In[kind]))
 	}
 	t.Add(to.Sign("·", "."), "yours: "+strings.Join(yours, " "))
+	behind := map[int][]string{}
 	seen := map[key]bool{}
-	for _, r := range rows {
-		var first []string
-		for _, kind := range s.Kinds {
-			k := key{kind, r.in[kind]}
-			if k.inode != 0 && !s.Yours(kind, k.inode) && !seen[k] {
+	for _, p := range s.Processes {
+		for _, k := range s.foreign(p.In) {
+			if !seen[k] {
 				seen[k] = true
-				first = append(first, kind+":"+number(k.inode))
+				behind[names[k]] = append(behind[names[k]], k.kind+":"+number(k.inode))
 			}
 		}
-		if r.letter != "" {
-			t.Add(to.Tint(r.number, r.letter), strings.Join(first, " "))
-		}
+	}
+	for _, n := range slices.Sorted(maps.Keys(behind)) {
+		t.Add(to.Tint(n, letter(n)), strings.Join(behind[n], " "))
 	}
 	t.Print()
 }

@@ -61,7 +61,7 @@ func (s *Survey) index() map[key]int {
 //
 //	167 50 0:4 net:[4026532692] /run/netns/web rw shared:2 - nsfs nsfs rw
 func (s *Survey) hold() {
-	mounts, err := inspect.Mounts(os.Getpid())
+	mounts, err := inspect.Mounts(s.You.PID)
 	if err != nil {
 		return // without /proc there would be no survey either
 	}

@@ -49,19 +49,33 @@ func TestMatrix(t *testing.T) {
 		Ended: 1,
 	}
 	s.Processes[5].State = 'Z'
-	want := `   pid  process        mnt  net  pid
-   8    host           ·    ·    ·
-A  5 6  web ×2         A    A    A
-B  7    side (last)    B    A    A
-   9    again          ·    A    ·
-   10   gone (zombie)  –    –    A
+	want := `   pid  process        mnt net pid
+   8    host           ·   ·   ·
+A  5 6  web ×2         A   A   A
+B  7    last: side     B   A   A
+   9    again          ·   A   ·
+   10   gone (zombie)  –   –   A
 
 ·  yours: mnt:1 net:2 pid:3
 A  mnt:4 net:5 pid:6
 B  mnt:7
 6 processes were read. 1 process ended meanwhile.
 `
-	assert.Equal(t, want, drawn(func(to screen.Screen) { s.Matrix(to, 7) }, 80))
+	assert.Equal(t, want, drawn(func(to screen.Screen) { s.Matrix(to, NewLetters(), 7) }, 80))
+}
+
+// A namespace keeps its letter when others come and go.
+func TestLettersStay(t *testing.T) {
+	s := &Survey{
+		Kinds: []string{"mnt", "net"}, You: process(9, "lab", "mnt:1 net:2"),
+		Processes: []Process{process(5, "a", "mnt:3 net:4"), process(6, "b", "mnt:5 net:4")},
+	}
+	names := NewLetters()
+	drawn(func(to screen.Screen) { s.Matrix(to, names, 0) }, 80)
+	s.Processes = []Process{process(6, "b", "mnt:5 net:4"), process(7, "c", "mnt:6 net:6")}
+	got := drawn(func(to screen.Screen) { s.Matrix(to, names, 0) }, 80)
+	assert.Contains(t, got, "B  6    b        B   A\nC  7    c        C   C\n")
+	assert.Contains(t, got, "A  net:4\nB  mnt:5\nC  mnt:6 net:6\n")
 }
 
 func TestLetters(t *testing.T) {
@@ -103,14 +117,14 @@ func TestEndedProcesses(t *testing.T) {
 	pid := cmd.Process.Pid
 	var info unix.Siginfo
 	require.NoError(t, unix.Waitid(unix.P_PID, pid, &info, unix.WEXITED|unix.WNOWAIT, nil))
-	p, err := read(pid)
+	p, err := read(pid, nil)
 	require.NoError(t, err)
 	assert.Equal(t, byte('Z'), p.State)
 	assert.Contains(t, p.In, "user")
 	assert.NotContains(t, p.In, "net")
 
 	require.NoError(t, cmd.Wait())
-	_, err = read(pid)
+	_, err = read(pid, nil)
 	require.Error(t, err)
 	assert.True(t, ended(err), "%v", err)
 	_, err = Of([]int{pid})

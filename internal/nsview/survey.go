@@ -14,7 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
+	"path/filepath"
 	"slices"
 
 	"golang.org/x/sys/unix"
@@ -62,7 +62,7 @@ func Of(pids []int) (*Survey, error) {
 		return nil, err
 	}
 	for _, pid := range pids {
-		p, err := read(pid)
+		p, err := read(pid, &s.You)
 		if err != nil {
 			return nil, fmt.Errorf("%d: %w", pid, err)
 		}
@@ -83,7 +83,7 @@ func All() (*Survey, error) {
 		return nil, err
 	}
 	for _, pid := range pids {
-		p, err := read(pid)
+		p, err := read(pid, &s.You)
 		switch {
 		case err == nil:
 			s.Processes = append(s.Processes, p)
@@ -100,7 +100,11 @@ func All() (*Survey, error) {
 
 // begin reads the caller and which kinds of namespaces this kernel has.
 func begin() (*Survey, error) {
-	you, err := read(os.Getpid())
+	self, err := inspect.Self()
+	if err != nil {
+		return nil, err
+	}
+	you, err := read(self, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -118,9 +122,9 @@ func ended(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ESRCH)
 }
 
-// read reads one process. With an error that is not about its end, who the
-// process is was read all the same.
-func read(pid int) (Process, error) {
+// read reads one process; you is the caller, nil while it is read itself. With an
+// error that is not about its end, who the process is was read all the same.
+func read(pid int, you *Process) (Process, error) {
 	who, err := inspect.ReadProcess(pid)
 	if err != nil {
 		return Process{}, err
@@ -137,9 +141,28 @@ func read(pid int) (Process, error) {
 		p.In[kind] = inode
 	}
 	p.readChildren()
+	p.Levels = []int{pid}
+	if you != nil && len(you.Levels) == 1 && p.In["pid"] == you.In["pid"] {
+		return p, nil // in the PID namespace of /proc itself it has no other pid
+	}
 	status, err := inspect.ReadStatus(pid)
 	p.Levels = status.NSpid
 	return p, err
+}
+
+// Called returns what a process is called. One that executed /proc/self/exe, as the
+// steps do for their second process, goes by the name of that link: the name it was
+// given says more.
+func (p Process) Called() string {
+	const link = "exe"
+	if p.Name != link {
+		return p.Name
+	}
+	args, err := inspect.Cmdline(p.PID)
+	if err != nil || len(args) == 0 || args[0] == "" {
+		return p.Name
+	}
+	return filepath.Base(args[0])
 }
 
 // readChildren reads where its children will be. Before the first child of a

@@ -141,7 +141,7 @@ func (t *tree) processes(n Namespace, prefix string) {
 			return
 		}
 		p := known[pid]
-		text := t.to.Clean(p.Name)
+		text := t.to.Clean(p.Called())
 		if t.kind == "pid" {
 			text += t.levels(p)
 		} else {

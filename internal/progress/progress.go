@@ -5,6 +5,7 @@
 //
 //	# What you did in the container lab. You may edit this file.
 //	version 1
+//	id 5e0c19d2
 //	01-uts ran passed
 //	02-pid ran failed hint-1
 //	    check: orphans are reaped
@@ -74,6 +75,9 @@ func Open() (*File, error) {
 // Path returns where the file is.
 func (f *File) Path() string { return f.path }
 
+// ID tells this file from any other, "" before the first Save.
+func (f *File) ID() string { return f.state.id }
+
 // Notice says in one line that the file was not as it should be and where it is
 // kept; it is empty otherwise.
 func (f *File) Notice() string { return f.notice }
@@ -103,6 +107,17 @@ func (f *File) Next() (course.Step, bool) {
 		}
 	}
 	return course.Step{}, false
+}
+
+// Current returns the step that is being worked on: the first that failed its
+// checks, else the first that has not passed them, and false when all have.
+func (f *File) Current() (course.Step, bool) {
+	for _, s := range course.Steps() {
+		if _, failed := f.LastFailure(s.ID); failed {
+			return s, true
+		}
+	}
+	return f.Next()
 }
 
 // Run notes that a step's program was run.
@@ -186,6 +201,9 @@ func (f *File) save() error {
 	}
 	for _, do := range f.changes {
 		do(now)
+	}
+	if now.id == "" {
+		now.id = newID()
 	}
 	if err := f.replace(now.text()); err != nil {
 		return err

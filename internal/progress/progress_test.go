@@ -71,8 +71,10 @@ func TestSaved(t *testing.T) {
 	})
 	f.SetHints("02-pid", 2)
 	require.NoError(t, f.Save())
+	require.Regexp(t, `^[0-9a-f]{8}$`, f.ID())
 	assert.Equal(t, heading+`
 version 1
+id `+f.ID()+`
 00-exec ran passed
 02-pid failed hint-2
     check: orphans are reaped
@@ -95,6 +97,12 @@ end
 	}, failure)
 	next, _ := f.Next()
 	assert.Equal(t, "01-uts", next.ID)
+	current, _ := f.Current()
+	assert.Equal(t, "02-pid", current.ID, "what failed comes first")
+	id := f.ID()
+	f.Run("01-uts")
+	require.NoError(t, f.Save())
+	assert.Equal(t, id, f.ID(), "the id stays")
 }
 
 // A pass that is found broken is pending again; hints begin anew with another
@@ -140,7 +148,7 @@ func TestWrittenByHand(t *testing.T) {
 	assert.True(t, f.Passed("01-uts"), "the last word holds")
 	f.Pass("02-pid")
 	require.NoError(t, f.Save())
-	assert.Equal(t, heading+"\nversion 1\n# my notes\nwhat is this\n"+
+	assert.Equal(t, heading+"\nversion 1\nid "+f.ID()+"\n# my notes\nwhat is this\n"+
 		"00-exec ran\n01-uts passed later-word\n02-pid passed\nend\n", content(t, path))
 }
 

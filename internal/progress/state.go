@@ -3,6 +3,7 @@ package progress
 import (
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"regexp"
 	"slices"
 	"strconv"
@@ -30,6 +31,7 @@ type record struct {
 
 // state is what a file says.
 type state struct {
+	id      string // tells this file from another one's, whoever wrote them
 	records map[string]*record
 	loose   []string // lines that are not ours
 }
@@ -58,6 +60,12 @@ func (s *state) edit(step string) *record {
 // stepID is how a line about a step begins.
 var stepID = regexp.MustCompile(`^[0-9]{2}-[a-z0-9]+$`)
 
+// isID is what newID makes.
+var isID = regexp.MustCompile(`^[0-9a-f]{8}$`)
+
+// newID returns a random id.
+func newID() string { return fmt.Sprintf("%08x", rand.Uint32()) }
+
 // parse reads the text of a file. Damage says in words why it cannot be trusted;
 // the state is then what could be read of it, or nothing if a newer lab wrote it.
 func parse(text string) (now *state, damage string) {
@@ -74,6 +82,8 @@ func parse(text string) (now *state, damage string) {
 			ended = true
 		case len(words) == 2 && words[0] == "version":
 			versioned, _ = strconv.Atoi(words[1]) // what is no number is an older lab's
+		case len(words) == 2 && words[0] == "id" && isID.MatchString(words[1]):
+			now.id = words[1]
 		case about != nil && isIndented(line) && about.detail(strings.TrimSpace(line)):
 		case stepID.MatchString(words[0]):
 			about = now.edit(words[0])
@@ -164,6 +174,9 @@ func (f *Failure) fields() []field {
 func (s *state) text() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\nversion %d\n", heading, version)
+	if s.id != "" {
+		fmt.Fprintf(&b, "id %s\n", s.id)
+	}
 	for _, line := range s.loose {
 		b.WriteString(line + "\n")
 	}

@@ -40,7 +40,7 @@ type cgroup struct {
 // this process may not, or the wanted controllers cannot be had, it makes
 // none, and the new host sees the machine's cgroups: need.Cgroup tells the
 // tests why they are of no use.
-func makeCgroups() []cgroup {
+func makeCgroups(tasks int) []cgroup {
 	hierarchies, err := need.Hierarchies()
 	if err != nil {
 		return nil
@@ -53,7 +53,7 @@ func makeCgroups() []cgroup {
 		if isV1(h) && !slices.ContainsFunc(wanted, h.Has) {
 			continue
 		}
-		c, ok := makeCgroup(h, name, alone)
+		c, ok := makeCgroup(h, name, alone, tasks)
 		if !ok {
 			_ = removeCgroups(made) // a new host without cgroups is the answer already
 			return nil
@@ -66,7 +66,9 @@ func makeCgroups() []cgroup {
 // makeCgroup makes the new host's cgroup of one hierarchy: at the top for
 // root, so that no limit of a cgroup that we happen to be in matters, else
 // where this user was delegated one.
-func makeCgroup(h need.Hierarchy, name string, controllers bool) (cgroup, bool) {
+func makeCgroup(
+	h need.Hierarchy, name string, controllers bool, tasks int,
+) (cgroup, bool) {
 	c := cgroup{Version: h.Version, Mount: h.Mount, Options: strings.Join(h.Controllers, ",")}
 	for _, parent := range parents(h) {
 		removeStale(parent)
@@ -79,11 +81,28 @@ func makeCgroup(h need.Hierarchy, name string, controllers bool) (cgroup, bool) 
 			enable(parent)
 		}
 		if c.lock = lock; h.Version == 1 || !controllers || hasAll(c.Dir) {
-			return c, true
+			return c, limitTasks(c.Dir, tasks) == nil
 		}
 		_ = removeCgroups([]cgroup{c}) // it was empty and nobody knew of it
 	}
 	return c, false
+}
+
+// How many processes and threads a throw-away host may have, the tests of a
+// package with their compilers or one program that is judged: what forks without
+// end fills that and not the machine.
+const (
+	maxTasks      = 2000
+	maxTasksFresh = 400
+)
+
+// limitTasks limits a cgroup's processes, where its hierarchy counts them.
+func limitTasks(dir string, tasks int) error {
+	err := os.WriteFile(filepath.Join(dir, "pids.max"), []byte(strconv.Itoa(tasks)), 0)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("limit the processes of the throw-away host: %w", err)
+	}
+	return nil
 }
 
 // claim makes a cgroup and locks it. In between another sandbox may take it

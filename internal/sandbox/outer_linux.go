@@ -32,8 +32,8 @@ const namespaces = unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWNET |
 
 // runOuter makes the throw-away host, waits for its end and removes its
 // cgroups. An error means that no test has run.
-func runOuter() (status int, err error) {
-	cgroups := makeCgroups()
+func runOuter(tasks int) (status int, err error) {
+	cgroups := makeCgroups(tasks)
 	defer func() {
 		if left := removeCgroups(cgroups); left != nil {
 			fmt.Fprintln(os.Stderr, "sandbox:", left)

@@ -82,7 +82,7 @@ func Fresh(m M) (int, error) {
 	if takeStage(m) == stageTests {
 		return m.Run(), nil
 	}
-	return runOuter()
+	return runOuter(maxTasksFresh)
 }
 
 // takeStage does the work of the sandbox's own stages, which do not return
@@ -111,7 +111,7 @@ func (w wrapped) Run() int {
 	if w.stage == stageTests || Active() {
 		return w.m.Run()
 	}
-	status, err := runOuter()
+	status, err := runOuter(maxTasks)
 	if err == nil {
 		return status
 	}

@@ -14,6 +14,7 @@ type Table struct {
 	Flex   int  // the column that gives way
 	Wrap   bool // instead of cutting
 	Right  map[int]bool
+	Least  []int // widths that columns have even if their cells need less
 	rows   [][]string
 }
 
@@ -39,7 +40,7 @@ const gap = 2
 // widths returns the width of each column; the one that gives way gets what is
 // left, but never less than it can do with.
 func (t *Table) widths() []int {
-	var widths []int
+	widths := append([]int(nil), t.Least...)
 	for _, row := range t.rows {
 		for i, cell := range row {
 			if i == len(widths) {

@@ -36,7 +36,7 @@ func compare(before, now []string) []change {
 	}
 	for i, b := range slices.Backward(before) {
 		for j, n := range slices.Backward(now) {
-			if b == n {
+			if alike(b, n) {
 				common[i][j] = common[i+1][j+1] + 1
 			} else {
 				common[i][j] = max(common[i+1][j], common[i][j+1])
@@ -47,7 +47,7 @@ func compare(before, now []string) []change {
 	i, j := 0, 0
 	for i < len(before) || j < len(now) {
 		switch {
-		case i < len(before) && j < len(now) && before[i] == now[j]:
+		case i < len(before) && j < len(now) && alike(before[i], now[j]):
 			changes = append(changes, change{same, now[j]})
 			i, j = i+1, j+1
 		case j == len(now) || i < len(before) && common[i+1][j] >= common[i][j+1]:
@@ -59,6 +59,12 @@ func compare(before, now []string) []change {
 		}
 	}
 	return changes
+}
+
+// alike compares two lines without the width of their columns: that changes with
+// other lines.
+func alike(a, b string) bool {
+	return a == b || slices.Equal(strings.Fields(a), strings.Fields(b))
 }
 
 // paired joins lines that are gone and added at the same place and begin alike
@@ -115,8 +121,8 @@ func pair(changes []change) []change {
 	return append(result, present...)
 }
 
-// begin returns what two states of one line have in common: their first words.
+// begin returns what two states of one line have in common: their first word.
 func begin(line string) string {
-	words := strings.Fields(line)
-	return strings.Join(words[:min(2, len(words))], " ")
+	word, _, _ := strings.Cut(strings.TrimSpace(line), " ")
+	return word
 }

@@ -33,6 +33,9 @@ func Run(
 ) error {
 	var before []string
 	for first := true; ; first = false {
+		if size := screen.Of(to.Writer); to.Terminal && size.Terminal {
+			to.Width, to.Height = size.Width, size.Height // it may be another one by now
+		}
 		now, err := picture(to, draw)
 		if err != nil {
 			return err
@@ -76,9 +79,8 @@ func picture(to screen.Screen, draw func(screen.Screen) error) ([]string, error)
 //	ESC [ H    to the upper left      ESC [ K    clear the rest of the line
 //	ESC [ J    clear all below
 func redraw(to screen.Screen, every time.Duration, lines []string) error {
-	size := screen.Of(to.Writer) // it may be another one by now
-	room := size.Height - 2
-	if size.Height > 2 && len(lines) > room {
+	room := to.Height - 2
+	if room > 1 && len(lines) > room {
 		more := fmt.Sprintf("  and %d lines more", len(lines)-room+1)
 		lines = append(lines[:room-1:room-1], more)
 	}

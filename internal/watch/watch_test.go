@@ -23,13 +23,14 @@ func TestMark(t *testing.T) {
 		{"one goes, another comes", "pid 1 x|end", "pod 2 y|end", "- pid 1 x|+ pod 2 y|  end"},
 		{"two of the same beginning", "a b 1|a b 2", "a b 3|a b 4", "~ a b 3|~ a b 4"},
 		{"more than before", "a b 1", "a b 2|a b 3", "~ a b 2|+ a b 3"},
+		{"a column became wider", "a  1|b  2", "a    1|b    2", "  a    1|  b    2"},
 		{"empty lines stay empty", "a||b", "a||c", "  a||- b|+ c"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			lines, changed := mark(strings.Split(tt.before, "|"), strings.Split(tt.now, "|"))
 			assert.Equal(t, tt.want, strings.Join(lines, "|"))
-			assert.Equal(t, tt.before != tt.now, changed)
+			assert.Equal(t, strings.ContainsAny(tt.want, "+-~"), changed)
 		})
 	}
 }
@@ -62,6 +63,13 @@ func TestOnATerminal(t *testing.T) {
 	assert.Equal(t, 2, strings.Count(got, "\x1b[H"), "in the same place")
 	assert.Contains(t, got, "~ x is 2\x1b[K\n")
 	assert.Contains(t, got, "Ctrl-C ends")
+}
+
+func TestMoreThanTheScreenHolds(t *testing.T) {
+	to := screen.Screen{Width: 80, Height: 5, Terminal: true}
+	got := run(t, to, "1\n2\n3\n4\n5")
+	assert.Equal(t, "\x1b[H  1\x1b[K\n  2\x1b[K\n  and 3 lines more\x1b[K\n"+
+		"  every 1ms: + new, - gone, ~ changed; Ctrl-C ends\x1b[K\n\x1b[J", got)
 }
 
 func TestTheMarksHaveRoom(t *testing.T) {

@@ -46,6 +46,12 @@ func (w *Workspace) Build(ctx context.Context, step, output string) error {
 		return &BuildError{step, fmt.Sprintf(
 			"%s: package %s is not a program; it has to be package main", step, name)}
 	}
+	// Somebody may have tidied up.
+	if _, err := os.Stat(filepath.Join(w.Dir, "vendor", "modules.txt")); err != nil {
+		if err := w.prepare(); err != nil {
+			return fmt.Errorf("build %s: %w", step, err)
+		}
+	}
 	return w.compile(ctx, step, output)
 }
 
@@ -57,7 +63,7 @@ func (w *Workspace) compile(ctx context.Context, dir, output string) error {
 	}
 	// With gcc on PATH a program that imports net would be linked dynamically
 	// and fail with a bare ENOENT in a root without a loader.
-	cmd := exec.CommandContext(ctx, goTool, "build", "-mod=vendor", "-buildvcs=false",
+	cmd := exec.CommandContext(ctx, goTool, "build", "-mod=vendor", "-trimpath", "-buildvcs=false",
 		"-o", output, "./"+dir)
 	cmd.Dir = w.Dir
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOFLAGS=", "GOWORK=off",
@@ -65,7 +71,8 @@ func (w *Workspace) compile(ctx context.Context, dir, output string) error {
 	program.RunAs(cmd, w.owner)
 	text, err := cmd.CombinedOutput()
 	if _, ended := errors.AsType[*exec.ExitError](err); ended && ctx.Err() == nil {
-		return &BuildError{filepath.Base(dir), strings.TrimSpace(string(bytes.ToValidUTF8(text, nil)))}
+		said := strings.TrimSpace(string(bytes.ToValidUTF8(text, nil)))
+		return &BuildError{filepath.Base(dir), said}
 	}
 	if err != nil {
 		return fmt.Errorf("go build ./%s: %w", dir, errors.Join(ctx.Err(), err))

@@ -44,12 +44,13 @@ func (e *UnfitError) Unwrap() error { return e.Err }
 
 // Started tells how a step began.
 type Started struct {
-	Dir    string
-	Parent string   // the step before, "" for the first
-	From   From     // Mine or Reference
-	Fields []string // added to the container type
-	Todo   []Todo   // the files to complete
-	Given  []string // new files that are whole
+	Dir     string
+	Parent  string   // the step before, "" for the first
+	From    From     // Mine or Reference
+	Skipped bool     // Reference because the learner has no program of the parent
+	Fields  []string // added to the container type
+	Todo    []Todo   // the files to complete
+	Given   []string // new files that are whole
 }
 
 // Todo is a file that the learner completes.
@@ -60,7 +61,7 @@ type Todo struct {
 
 // Start makes the directory of a step, whole or not at all.
 func (w *Workspace) Start(ctx context.Context, step string, from From) (Started, error) {
-	if w.Has(step) {
+	if _, err := os.Lstat(w.StepDir(step)); err == nil {
 		return Started{}, fmt.Errorf("start %s: %s: %w", step, w.StepDir(step), ErrExists)
 	}
 	made, files, err := w.skeleton(step, from)
@@ -137,6 +138,7 @@ func (w *Workspace) skeleton(step string, from From) (Started, Files, error) {
 	case from == Mine:
 		err = fmt.Errorf("your %s: %w", made.Parent, ErrNotStarted)
 	default:
+		made.Skipped = from != Reference
 		base, err = ReferenceOf(made.Parent)
 	}
 	if err != nil {
@@ -261,6 +263,9 @@ func (s *Started) guide(step string) ([]byte, error) {
 		b.WriteString("The program begins as a frame that compiles and runs nothing.\n")
 	case s.From == Mine:
 		fmt.Fprintf(&b, "This program begins as your %s.\n", s.Parent)
+	case s.Skipped:
+		fmt.Fprintf(&b, "This program begins as the reference program of %s, for you have none.\n",
+			s.Parent)
 	default:
 		fmt.Fprintf(&b, "This program begins as the reference program of %s.\n", s.Parent)
 	}

@@ -104,9 +104,12 @@ type replacement struct {
 	text       []byte
 }
 
-// replace makes replacements that do not overlap.
+// replace makes replacements that do not overlap. The last comes first, so the
+// places of the others stay what they are.
 func replace(text []byte, all []replacement) []byte {
-	slices.SortFunc(all, func(a, b replacement) int { return cmp.Compare(b.start, a.start) })
+	slices.SortFunc(all, func(a, b replacement) int {
+		return cmp.Or(cmp.Compare(b.start, a.start), cmp.Compare(b.end, a.end))
+	})
 	for _, r := range all {
 		text = slices.Concat(text[:r.start], r.text, text[r.end:])
 	}
@@ -192,7 +195,8 @@ func withImports(name string, text []byte, paths []string) ([]byte, error) {
 			standard = append(standard, strconv.Quote(file))
 		}
 	}
-	block := "import (\n" + strings.Join(standard, "\n") + "\n\n" + strings.Join(others, "\n") + "\n)"
+	block := fmt.Sprintf("import (\n%s\n\n%s\n)",
+		strings.Join(standard, "\n"), strings.Join(others, "\n"))
 	if len(standard)+len(others) == 0 {
 		block = ""
 	}

@@ -90,6 +90,8 @@ func (w *Workspace) Has(step string) bool {
 func (w *Workspace) mkdir(dir string) error {
 	if info, err := os.Stat(dir); err == nil && info.IsDir() {
 		return nil
+	} else if err == nil {
+		return fmt.Errorf("mkdir %s: there is a file of that name", dir)
 	}
 	if parent := filepath.Dir(dir); parent != dir {
 		if err := w.mkdir(parent); err != nil {

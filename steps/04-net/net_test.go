@@ -94,6 +94,17 @@ func TestSubnetTaken(t *testing.T) {
 		"this host has a route to 10.44.0.0/16\n", r.Stderr)
 }
 
+// TestHostHasEth0 runs where the name that the container's link gets is taken.
+func TestHostHasEth0(t *testing.T) {
+	need.Net(t)
+	s := checktest.Subject(t, program)
+	unchanged(t)
+	addBridge(t, "eth0", "")
+	r := ping(t, s, "10.44.0.1")
+	assert.Equal(t, 0, r.Status, r.Stdout)
+	assert.Empty(t, r.Stderr)
+}
+
 // A lab0 that somebody else made is left alone.
 func TestForeignBridge(t *testing.T) {
 	need.Net(t)

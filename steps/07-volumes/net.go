@@ -4,7 +4,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"net"
 	"net/netip"
 	"os"
 
@@ -76,19 +75,26 @@ func plugIn(c *container) error {
 	return nil
 }
 
-// wire lays the veth pair, on the host: one end is eth0 of the container, the
-// other a port of the bridge. The kernel makes both ends where they belong, so
-// they end with the container even when this program is killed.
+// wire lays the veth pair, on the host: one end is a port of the bridge, the
+// other eth0 of the container. The kernel makes both ends where they belong, so
+// they end with the container even when this program is killed. The port comes
+// first: the first name must be free here, and the host may have an eth0.
 func wire(c *container, bridge netlink.Link) error {
-	attrs := netlink.NewLinkAttrs()
-	attrs.Name = "eth0"
-	attrs.Namespace = netlink.NsPid(c.child.Pid)
-	attrs.Flags = net.FlagUp
 	name := portName(c.Net.Address)
-	// ip link add eth0 netns PID up type veth peer name lab0-2
-	err := netlink.LinkAdd(&netlink.Veth{LinkAttrs: attrs, PeerName: name})
+	attrs := netlink.NewLinkAttrs()
+	attrs.Name = name
+	// ip link add lab0-2 type veth peer name eth0 netns PID
+	err := netlink.LinkAdd(&netlink.Veth{
+		LinkAttrs: attrs, PeerName: "eth0",
+		PeerNamespace: netlink.NsPid(c.child.Pid),
+	})
 	if err != nil {
 		return fmt.Errorf("veth pair %s, eth0: %w", name, err)
+	}
+	// nsenter -t PID -n ip link set eth0 up
+	err = within(c.child.Pid, func() error { return bringUp("eth0") })
+	if err != nil {
+		return err
 	}
 	port, err := netlink.LinkByName(name)
 	if err != nil {

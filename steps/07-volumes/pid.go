@@ -18,7 +18,11 @@ func supervise(c *container) (int, error) {
 	// A signal without a handler does nothing to PID 1, not even SIGTERM:
 	// forwarding is the only way in which the command hears of it.
 	signals := listen()
-	if err := os.NewFile(3, "ready").Close(); err != nil {
+	// Refused if the parent is dead: then nothing may run. A parent that dies
+	// from here on takes this process along (Pdeathsig).
+	ready := os.NewFile(3, "ready")
+	_, err := ready.WriteString("ready")
+	if err := errors.Join(err, ready.Close()); err != nil {
 		return 0, fmt.Errorf("tell the parent: %w", err)
 	}
 	command, err := spawn(c.Command)

@@ -15,7 +15,7 @@
 #
 # usage: vagrant/ci/fast-vm.sh | go run ./internal/lane -console
 #   LIMIT  seconds until the machine is ended (900)    MEM  MiB (1536)
-#   TREE   a tree of .ci/tree that is there already
+#   TREE   a tree of .ci/tree that is there already, of which to take the binaries
 set -euo pipefail
 exec </dev/null
 PATH=$PATH:/usr/sbin:/sbin # where an ordinary user's PATH lacks modprobe
@@ -174,20 +174,7 @@ kernel=$(kernel)
 
 make_root "$work/root"
 mapfile -t patterns < <(grep -v '^#' "$here/packages")
-if [ -n "${TREE:-}" ]; then
-  # A tree of all packages: keep the ones of this lane.
-  cp -a "$TREE/." "$work/root/src"
-  wanted=$(cd "$top" && go list "${patterns[@]}")
-  while read -r package sub; do
-    if grep -qxF "$package" <<<"$wanted"; then
-      echo "$package $sub"
-    else
-      rm "$work/root/src/$sub/lane.test"
-    fi
-  done <"$TREE/.ci/tree-packages" >"$work/root/src/.ci/tree-packages"
-else
-  "$top/.ci/tree" "$work/root/src" "${patterns[@]}"
-fi
+"$top/.ci/tree" "$work/root/src" "${patterns[@]}"
 
 # Twice what is in it and 2 GiB to work in; the file is sparse.
 size=$(du -sm "$work/root" | cut -f1)

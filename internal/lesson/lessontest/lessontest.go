@@ -56,10 +56,7 @@ func Run(t *testing.T, step string) {
 	t.Run("box", func(t *testing.T) {
 		eachBlock(t, bin, "box", l, func(c lesson.Command, r result) string {
 			statuses[c.Line] = r.status
-			if lesson.Match(c.Output, r.output) {
-				return ""
-			}
-			return lesson.Diff(c.Output, r.output)
+			return compare(c, r)
 		})
 	})
 	t.Run("busybox", func(t *testing.T) {
@@ -72,6 +69,21 @@ func Run(t *testing.T, step string) {
 				strings.Join(r.output, "\n"))
 		})
 	})
+}
+
+// Type types every command of another text about a step, on the built-in root.
+func Type(t *testing.T, step string, l *lesson.Lesson) {
+	t.Helper()
+	need.Sandbox(t)
+	eachBlock(t, programs(t, step), "box", l, compare)
+}
+
+// compare says how what a command printed differs from what the text says.
+func compare(c lesson.Command, r result) string {
+	if lesson.Match(c.Output, r.output) {
+		return ""
+	}
+	return lesson.Diff(c.Output, r.output)
 }
 
 // attempts is how often a block with a job in the background is typed. A lesson
@@ -111,7 +123,7 @@ func judgeBlock(
 	for i, r := range typeBlock(t, bin, rootfs, b) {
 		c := b.Commands[i]
 		if said := judge(c, r); said != "" {
-			wrong = append(wrong, fmt.Sprintf("README.md:%d: %s\n%s", c.Line, c.Text, said))
+			wrong = append(wrong, fmt.Sprintf("line %d: %s\n%s", c.Line, c.Text, said))
 		}
 	}
 	return wrong

@@ -159,7 +159,8 @@ func addLicences(files map[string][]byte, m *module) error {
 // goMod writes the file that makes a workspace a module.
 func goMod(modules []*module) []byte {
 	var b bytes.Buffer
-	fmt.Fprint(&b, "// Your programs. Build one with go build ./01-uts: vendor/ has all it takes.\n"+
+	fmt.Fprint(&b, "// Your programs. Build one in its directory with go build: "+
+		"vendor/ has all it takes.\n"+
 		"module workspace\n\ngo 1.26.0\n\nrequire (\n")
 	for _, m := range modules {
 		fmt.Fprintf(&b, "\t%s %s\n", m.Path, m.Version)
