@@ -48,9 +48,10 @@ func noUserCause(_ *Subject, r *remains) bool {
 		return r.names("map-empty", "A user namespace without a map has no ids: the child is "+
 			"nobody in it, and has no capabilities there.", look)
 	case !covered(has.uid, has.maps):
-		r.f.Kernel += fmt.Sprintf("; the child is uid %d outside, its uid_map %v", has.uid, has.maps)
-		return r.names("child-not-in-map", "The child still has the uid of whoever started it, for "+
-			"which the map has no name: it has to become uid 0 before it is executed.", look)
+		r.f.Kernel += fmt.Sprintf("; the child is uid %d outside, its uid_map %v",
+			has.uid, has.maps)
+		return r.names("child-not-in-map", "The child still has the uid of whoever started it, "+
+			"for which the map has no name: it has to become uid 0 before it is executed.", look)
 	case !has.capable:
 		r.f.Kernel += "; the child's uid_map is written, and its CapEff is 0"
 		return r.names("exec-before-map", execBeforeMap, look)
@@ -58,7 +59,8 @@ func noUserCause(_ *Subject, r *remains) bool {
 		r.f.Kernel += fmt.Sprintf("; the child's %s namespace belongs to another user namespace",
 			has.notOwned)
 		return r.names("namespace-not-owned", "Root of a user namespace has rights over the "+
-			"namespaces that were made in it or with it: this one was made before, or is the host's.",
+			"namespaces that were made in it or with it: this one was made before, "+
+			"or is the host's.",
 			"lsns -o NS,TYPE,PID,ONS")
 	}
 	return false
