@@ -122,7 +122,7 @@ func (r *remains) names(mistake, diagnosis, look string) bool {
 // causes look at what remains of a program, one after another, up to the first
 // that knows why it ran nothing.
 func causes() []func(*Subject, *remains) bool {
-	return []func(*Subject, *remains) bool{noRootCause, noNetCause}
+	return []func(*Subject, *remains) bool{noUserCause, noRootCause, noNetCause}
 }
 
 // why makes a failure to run anything more precise by the state that the kernel

@@ -202,12 +202,19 @@ func whyNoLimits(err error) error {
 		return errors.Join(err, errHost)
 	}
 	said := strings.ToLower(f.Kernel)
+	top := host["memory"].mount
 	switch v := host["memory"].version; {
+	case containsAny(said, top+"/memory.max", top+"/cpu.max", top+"/pids.max"):
+		f.Mistake = "limit-on-the-parent"
+		f.Diagnosis = "The limit was to be written to the cgroup around the container's, " +
+			"which is the top here, and that has none. It belongs into the container's own."
+		f.Look = "ls " + top
 	case strings.Contains(said, "memsw") && strings.Contains(said, "invalid argument"):
 		f.Mistake = "memsw-before-limit"
 		f.Diagnosis = "The limit of memory and swap together may at no time be below that of " +
 			"memory: of two new limits, write memory.limit_in_bytes first."
-	case v == 2 && containsAny(said, "_in_bytes", "cpu.cfs_", "cgroup/memory/", "cgroup/pids/"):
+	case v == 2 && containsAny(said,
+		"_in_bytes", "cpu.cfs_", "cpu.shares", "/tasks", "cgroup/memory/", "cgroup/pids/"):
 		f.Mistake = "v1-path-on-v2"
 		f.Diagnosis = "That is a name of cgroup version 1, and this machine has version 2: one " +
 			"directory for all controllers, with memory.max, cpu.max and pids.max."

@@ -217,13 +217,18 @@ func readOnlyVolume(ctx context.Context, s *Subject) error {
 // volumeLeavesNothing compares mounts and files of the host.
 func volumeLeavesNothing(ctx context.Context, s *Subject) error {
 	return withShared(s, func(v *shared) error {
+		flags := []string{"-rootfs", s.Root, "-v", v.dir + ":/mnt"}
+		command := shellLine(slices.Concat([]string{s.Program, "run"}, flags, []string{"true"}))
+		// An earlier run may have left a mount, which is in the way of this one.
+		if err := volumeHidden(s, command); err != nil {
+			return err
+		}
 		before, err := fingerprints([]string{s.Root, v.dir})
 		if err != nil {
 			return err
 		}
-		flags := []string{"-rootfs", s.Root, "-v", v.dir + ":/mnt"}
 		err = hostTableStays(ctx, s, flags, func(_ *Subject, h *Held) error {
-			if err := volumeHidden(s, h); err != nil {
+			if err := volumeHidden(s, h.Command); err != nil {
 				return err
 			}
 			if f := sameInode(h, v.dir, "/mnt"); f != nil {
@@ -238,8 +243,7 @@ func volumeLeavesNothing(ctx context.Context, s *Subject) error {
 		}
 		if d := differences(before, after); len(d) > 0 {
 			return &Failure{
-				Command: shellLine(slices.Concat(
-					[]string{s.Program, "run"}, flags, []string{"true"})),
+				Command:   command,
 				Expected:  "the root and the volume have the files they had",
 				Kernel:    "changed: " + strings.Join(d, ", "),
 				Mistake:   "root-changed",

@@ -17,8 +17,9 @@ import (
 	"lab/internal/inspect"
 )
 
-// volumeHidden looks for the volume's target among the mounts of the host.
-func volumeHidden(s *Subject, h *Held) error {
+// volumeHidden looks for the volume's target among the mounts of the host, while
+// a container runs or after.
+func volumeHidden(s *Subject, command string) error {
 	mounts, err := inspect.Mounts(os.Getpid())
 	if err != nil {
 		return err
@@ -28,7 +29,7 @@ func volumeHidden(s *Subject, h *Held) error {
 			continue
 		}
 		return &Failure{
-			Command: h.Command, Expected: "the host's mount table does not show the volume",
+			Command: command, Expected: "the host's mount table does not show the volume",
 			Kernel:  "/proc/self/mountinfo of the host has a mount on " + m.Mountpoint,
 			Mistake: "volume-on-the-host",
 			Diagnosis: "The volume was mounted where the host sees it: in the parent, or before " +
