@@ -33,6 +33,11 @@ vm-fast: ## the steps' tests on Debian's kernel with cgroup v2, under QEMU
 vm: ## `vagrant up` from nothing, the steps' tests in it as root and rootless
 	.ci/run vm-vagrant
 
+.PHONY: class-box
+class-box: ## build/lab.box, a VM that holds all a class needs, tried offline
+	@mkdir -p build
+	vagrant/ci/class-box.sh build/lab.box
+
 .PHONY: newcomer
 newcomer: ## from a clean clone to the second step, as somebody new, offline
 	.ci/newcomer

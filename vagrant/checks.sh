@@ -117,11 +117,29 @@ completion_knows_commands() {
   expect '^tour' "$(printf '%s\n' "${COMPREPLY[@]}")"
 }
 
-# The program refuses in a shell's cgroup and says what to type; typed, it works.
+# limits_by_the_hint COMMAND… runs it in a cgroup where other processes are: it
+# refuses and says what to type. Typed, it works.
 limits_by_the_hint() {
   local said hint
-  said=$(lab run 05 -memory 30M -pids 40 -- cat /proc/self/cgroup 2>&1)
+  said=$("$@" 2>&1)
+  expect 'other processes are in /sys/fs/cgroup/' "$said" || return
+  hint=$(sed -n 's/^hint: //p' <<<"$said")
+  echo "$hint"
+  said=$(bash -c "$hint" 2>&1) && expect '^0::/$' "$said"
+}
+
+# run_with_limits asks lab, which asks systemd by itself.
+run_with_limits() {
+  local said
+  said=$(lab run "$@" -memory 30M -pids 40 -- cat /proc/self/cgroup 2>&1)
   expect '^0::/$' "$said"
+}
+
+# Within the user namespace in which lab starts the steps of an ordinary user.
+as_mapped_root() {
+  export -f limits_by_the_hint expect
+  unshare --user --map-root-user bash -c \
+    'limits_by_the_hint 05-cgroups run -memory 30M cat /proc/self/cgroup; exit'
 }
 
 printf '##lane package vagrant/checks\n'
@@ -133,11 +151,17 @@ if [ "$role" = root ]; then
   check TestSecondProvision second_provision_changes_nothing
   check TestOfflineWithoutPackage offline_without_a_package
   check TestOfflineWithoutGo offline_without_go
+  check TestLimitsByTheHint limits_by_the_hint 05-cgroups run -memory 30M cat /proc/self/cgroup
+  check TestRunWithLimits run_with_limits 05
 else
   check TestDoctor doctor_says_ready "^0[0-35-8]-[a-z]+ +ready$|^04-net +ready; lo only: .*root's"
   check TestTour tour_shows_all 1
   check TestGreeting greeting_of_three_lines
   check TestWorkspace workspace_is_ours
-  check TestLimits limits_by_the_hint
+  check TestLimitsByTheHint limits_by_the_hint \
+    08-user run -user -memory 30M cat /proc/self/cgroup
+  check TestLimitsByTheHintAsMappedRoot as_mapped_root
+  check TestRunWithLimits run_with_limits 05
+  check TestRunWithLimitsAsUser run_with_limits 08 -user
 fi
 printf '\026%s\n\n##lane exit %d\n' "$([ $failed = 0 ] && echo PASS || echo FAIL)" $failed

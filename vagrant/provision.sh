@@ -167,8 +167,10 @@ PROFILE
   [ -e "$home/workspace" ] || as_user ln -s "$source/workspace" "$home/workspace"
 }
 
-# name gives the machine its name, which sudo wants to find in /etc/hosts.
+# name gives the machine its name, which sudo wants to find in /etc/hosts. Where a
+# class box is made the running machine is another, which keeps its own.
 name() {
+  [ -d "/lib/modules/$(uname -r)" ] || return 0
   [ "$(hostname)" != lab ] || return 0
   grep -q '^127.0.1.1 lab$' /etc/hosts || echo 127.0.1.1 lab >>/etc/hosts
   echo lab >/etc/hostname

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Runs in the guest, as the user that `vagrant ssh` gives: every step's tests, as
 # root and rootless, and what the machine promises. The tests are judged by
-# internal/lane; no skip is allowed but those of .ci/skips/vm-user.txt.
+# internal/lane; no skip is allowed but those of .ci/skips/vm-vagrant.txt.
 #
 # Where CI brought a tree of test binaries (.ci/tree) these are run; elsewhere
 # they are built first, on the guest's own disk.
@@ -12,15 +12,17 @@ source=$(cd "$(dirname "$0")/.." && pwd)
 work=$(mktemp -d /var/tmp/lab-tests.XXXXXX)
 trap 'rm -rf "$work"' EXIT
 chmod 755 "$work"
-export LAB_CHECKS=own LAB_VM=1 PATH="$PATH:/usr/sbin:/sbin:/usr/local/go/bin"
+export JOBS=2 LAB_CHECKS=own LAB_VM=1 PATH="$PATH:/usr/sbin:/sbin:/usr/local/go/bin"
 
-# Tests in which root plays somebody: an ordinary user is somebody already.
-roots='^(TestChecksOfOrdinaryUser|TestChecksWithSubordinateRange|TestNothingLentStaysOpen'
+# Not run rootless: the lessons, which root has typed, and tests in which root plays
+# somebody, for an ordinary user is somebody already.
+roots='^(TestLesson|TestChecksOfOrdinaryUser|TestChecksWithSubordinateRange|TestNothingLentStaysOpen'
 roots="$roots|TestOrdinaryUserIsTold|TestRootOwnsLentRoot)\$"
 
 # delegated COMMAND… runs it in a cgroup of this user's own: a scope of systemd's
 # in which processes sit in a leaf, so that controllers can be handed to others.
 delegated() {
+  # shellcheck disable=SC2016 # the inner shell expands it
   systemd-run --quiet --user --scope -p Delegate=yes -- sh -euc '
     scope=/sys/fs/cgroup$(cut -d: -f3 /proc/self/cgroup)
     mkdir "$scope/leaf"
@@ -53,7 +55,7 @@ rc=0
 {
   export LAB_LANE=vm-user
   "$source/vagrant/checks.sh" user && delegated "$tree/.ci/tests" -test.skip="$roots"
-} 2>&1 | lane vm-user "$source/.ci/skips/vm-user.txt" || rc=1
+} 2>&1 | lane vm-user "$source/.ci/skips/vm-vagrant.txt" || rc=1
 
 # A line of the file: "PASSED FAILED SKIPPED".
 awk '{p += $1; f += $2; s += $3} END {printf "%d passed, %d failed, %d skipped\n", p, f, s}' \

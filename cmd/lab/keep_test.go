@@ -57,7 +57,7 @@ func TestJournalUnderSudo(t *testing.T) {
 	need.RealRoot(t)
 	need.Sandbox(t)
 	const uid = 54321
-	home := account(t, uid)
+	home := account(t)
 	bin := programs(t)
 	environment := []string{
 		"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "SUDO_UID=54321", "SUDO_GID=54321",

@@ -102,7 +102,7 @@ func TestTourOfOrdinaryUser(t *testing.T) {
 	need.Sandbox(t)
 	need.UserNS(t)
 	const uid = 54321
-	home := account(t, uid)
+	home := account(t)
 	bin := lend(t, programs(t)) // the cache is in root's home
 	cmd := exec.CommandContext(t.Context(), filepath.Join(bin, "lab"), "tour")
 	cmd.Env = []string{"PATH=/usr/bin:/bin", "HOME=" + home}

@@ -18,7 +18,7 @@ func TestNSOfOrdinaryUser(t *testing.T) {
 	need.RealRoot(t)
 	need.Sandbox(t)
 	const uid = 54321
-	home := account(t, uid)
+	home := account(t)
 	bin := lend(t, programs(t))
 	run := func(args ...string) (string, error) {
 		cmd := exec.CommandContext(t.Context(), bin+"/lab", args...)

@@ -32,7 +32,7 @@ func ordered(t *testing.T, home string, args ...string) *exec.Cmd {
 func TestStartUnderSudo(t *testing.T) {
 	need.RealRoot(t)
 	const uid = 54321
-	home := account(t, uid)
+	home := account(t)
 	for _, args := range [][]string{{"start", "01"}, {"reset", "01", "--yes"}} {
 		cmd := ordered(t, home, args...)
 		cmd.Env = append(cmd.Env, "HOME=/root", "SUDO_UID=54321", "SUDO_GID=54321",
@@ -62,7 +62,7 @@ func TestStartUnderSudo(t *testing.T) {
 func TestStartInADirectoryOfRoots(t *testing.T) {
 	need.RealRoot(t)
 	const uid = 54321
-	home := account(t, uid)
+	home := account(t)
 	require.NoError(t, os.Chown(home, 0, 0))
 	cmd := ordered(t, home, "start", "01")
 	cmd.Path = filepath.Join(lend(t, programs(t)), "lab")

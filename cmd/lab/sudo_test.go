@@ -27,7 +27,7 @@ func TestSudo(t *testing.T) {
 		t.Skipf("need Go in /usr/local/go, which PATH may lack; it is at %s", goTool)
 	}
 	const uid = 54321
-	home := account(t, uid)
+	home := account(t)
 	modules := lend(t, moduleCache(t, goTool))
 
 	// Only lab itself is copied: the step has to be built.
@@ -58,9 +58,11 @@ func TestSudo(t *testing.T) {
 	}
 }
 
-// account makes a user who exists only in this throw-away host, with a home.
-func account(t *testing.T, uid int) string {
+// account makes a user, number 54321, who exists only in this throw-away host,
+// with a home.
+func account(t *testing.T) string {
 	t.Helper()
+	const uid = 54321
 	dir := t.TempDir()
 	home := filepath.Join(dir, "home")
 	require.NoError(t, os.Mkdir(home, 0o755))

@@ -9,15 +9,15 @@ import (
 	"os"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
+	"lab/internal/screen"
 	"lab/internal/trace"
 )
 
 // traceFlags are those of `lab trace`.
 type traceFlags struct {
-	all, raw, json bool
-	output         string
+	all, raw, json, stops bool
+	output                string
 }
 
 // newTrace makes `lab trace`.
@@ -29,8 +29,9 @@ func newTrace() *cobra.Command {
 		Long: "Runs a command and tells, in order and by process, the system calls by which\n" +
 			"a container is made: each as strace(1) prints it, then in words, then as the\n" +
 			"shell command that does the same. The command's streams and exit status are its\n" +
-			"own; it is slower, for it stops at every call. Who is not root sees a set-user-ID\n" +
-			"program run without its rights. Ctrl-C ends the command and all its children.",
+			"own. It is slower: root's command stops at the calls of interest, for which it\n" +
+			"gets a seccomp filter, an ordinary user's at every call, and there a set-user-ID\n" +
+			"program runs without its rights. Ctrl-C ends the command and all its children.",
 		Example: "  lab trace -- unshare --uts --pid --fork true\n" +
 			"  lab trace -o trace.txt -- runc run --bundle bundle web",
 		GroupID: groupLook,
@@ -53,6 +54,8 @@ func newTrace() *cobra.Command {
 	flags.BoolVar(&given.all, "all", false, "tell every system call")
 	flags.BoolVar(&given.raw, "raw", false, "print lines as strace -f does, without words")
 	flags.BoolVar(&given.json, "json", false, "print an object of JSON a line")
+	flags.BoolVar(&given.stops, "stops", false,
+		"stop at every call: slower, and the command sees no seccomp filter")
 	flags.StringVarP(&given.output, "output", "o", "", "print to a `file` instead of stderr")
 	return cmd
 }
@@ -68,7 +71,9 @@ func becomeTraced() {
 
 // runTrace runs the command under trace.
 func runTrace(stderr io.Writer, given traceFlags, command []string) (err error) {
-	o := trace.Options{Command: command, All: given.all, Out: stderr, Width: 80}
+	o := trace.Options{
+		Command: command, All: given.all, Stops: given.stops, Out: stderr, Width: 80,
+	}
 	switch {
 	case given.json:
 		o.Style = trace.JSON
@@ -82,11 +87,9 @@ func runTrace(stderr io.Writer, given traceFlags, command []string) (err error) 
 		}
 		defer func() { err = errors.Join(err, file.Close()) }()
 		o.Out = file
-	} else if fd := int(os.Stderr.Fd()); term.IsTerminal(fd) {
-		if width, _, err := term.GetSize(fd); err == nil && width > 0 {
-			o.Width = width
-		}
-		o.Colour = os.Getenv("NO_COLOR") == ""
+	} else {
+		s := screen.Of(stderr)
+		o.Width, o.Colour = s.Width, s.Color
 	}
 	status, err := trace.Run(o)
 	if err != nil {

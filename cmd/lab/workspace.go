@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -38,12 +39,13 @@ type task struct {
 	workspace *workspace.Workspace
 	kept      *progress.File
 	step      course.Step
+	dir       string // as the command line has it, "" if it has none
 }
 
 // newTask finds the workspace and the step that the arguments name, or else the
 // first that has not passed.
 func newTask(cmd *cobra.Command, dir string, args []string) (*task, error) {
-	t := &task{cmd: cmd}
+	t := &task{cmd: cmd, dir: dir}
 	var err error
 	if t.kept, err = openProgress(cmd.ErrOrStderr()); err != nil {
 		return nil, err
@@ -67,8 +69,17 @@ func newTask(cmd *cobra.Command, dir string, args []string) (*task, error) {
 	return t, nil
 }
 
-// command is this command with the step's number, to be typed.
-func (t *task) command(name string) string { return "lab " + name + " " + t.step.ID[:2] }
+// command is a command about the same step in the same workspace, to be typed.
+func (t *task) command(name string) string {
+	line := "lab " + name + " " + t.step.ID[:2]
+	if t.dir == "" {
+		return line
+	}
+	if strings.ContainsAny(t.dir, " '\"$\\*?&;") {
+		return line + " --workspace " + strconv.Quote(t.dir)
+	}
+	return line + " --workspace " + t.dir
+}
 
 // again is the command that is running.
 func (t *task) again() string { return t.command(t.cmd.Name()) }
@@ -115,6 +126,7 @@ func (t *task) advise(err error) error {
 		return hinted{err, "install Go, or put it on PATH"}
 	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS),
 		errors.Is(err, syscall.ENOSPC):
+		t.dir = ""
 		return hinted{err, t.again() + " --workspace DIR, with a directory of yours"}
 	}
 	return err

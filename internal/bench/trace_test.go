@@ -14,9 +14,10 @@ import (
 	"lab/internal/program"
 )
 
-// BenchmarkTrace starts a tiny static program in the container of a step, alone,
-// under lab trace and under strace -f, in turns. It reports the medians until the
-// program runs, in milliseconds, and how many times as long it takes traced.
+// BenchmarkTrace starts a tiny static program in the container of a step, alone and
+// under lab trace, in turns; the same with a stop at every call, and under
+// strace -f. It reports the medians until the program runs, in milliseconds, and how
+// many times as long as alone it takes.
 func BenchmarkTrace(b *testing.B) {
 	need.Tool(b, "strace", "strace")
 	root := checktest.Root(b)
@@ -31,14 +32,15 @@ func BenchmarkTrace(b *testing.B) {
 			if step != "01-uts" {
 				alone = []string{path, "run", "-rootfs", root, "/bin/exit0"}
 			}
-			traced := append([]string{lab, "trace", "-o", os.DevNull, "--"}, alone...)
-			straced := append([]string{"strace", "-f", "-o", os.DevNull}, alone...)
-			base, ours := alternate(b, alone, traced)
-			_, theirs := alternate(b, alone, straced)
-			b.ReportMetric(base, "alone-ms")
-			b.ReportMetric(ours, "trace-ms")
-			b.ReportMetric(theirs, "strace-ms")
-			b.ReportMetric(ours/base, "times")
+			for name, tracer := range map[string][]string{
+				"trace":  {lab, "trace", "-o", os.DevNull, "--"},
+				"stops":  {lab, "trace", "--stops", "-o", os.DevNull, "--"},
+				"strace": {"strace", "-f", "-o", os.DevNull},
+			} {
+				base, traced := alternate(b, alone, append(tracer, alone...))
+				b.ReportMetric(traced, name+"-ms")
+				b.ReportMetric(traced/base, name+"-times")
+			}
 			b.ReportMetric(0, "ns/op") // says nothing here
 		})
 	}

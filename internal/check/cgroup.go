@@ -246,7 +246,7 @@ var outOfMemory = limitedAfter(
 
 // forkBombStopped reads what the kernel has refused, and the most there were.
 var forkBombStopped = limitedAfter(
-	func(s *Subject) string { return s.Probe(false) + " forkbomb >/dev/null 2>&1" },
+	func(s *Subject) string { return s.Probe(false) + " forkbomb --seconds 20 >/dev/null 2>&1" },
 	allLimits,
 	func(h *Held, found groups) error {
 		g := found["pids"]

@@ -103,6 +103,33 @@ func TestLayersOfAContainer(t *testing.T) {
 	assert.Contains(t, line(t, page, "files", "mounts").Meaning, "/ (overlay)")
 }
 
+// Into a pipe nothing is wider than 80 columns, and in the C locale all is ASCII.
+func TestFitsAScreen(t *testing.T) {
+	dir, held := layered(t)
+	pid := strconv.Itoa(held.PID)
+	for _, args := range [][]string{
+		{"ns"},
+		{"ns", pid},
+		{"ns", "--all"},
+		{"ns", "--tree"},
+		{"inspect", pid},
+		{"mounts", pid},
+		{"cgroup", pid},
+		{"layers", pid},
+		{"layers", "--all", dir + "/upper", dir + "/top"},
+	} {
+		cmd := exec.CommandContext(t.Context(), binary(t), args...)
+		cmd.Env = append(os.Environ(), "LC_ALL=C", "HOME="+dir)
+		out, err := cmd.Output()
+		require.NoError(t, err, args)
+		for line := range strings.Lines(string(out)) {
+			line = strings.TrimSuffix(line, "\n")
+			assert.LessOrEqual(t, len(line), 80, "%v prints %q", args, line)
+			assert.NotRegexp(t, `[^ -~]`, line, "%v", args)
+		}
+	}
+}
+
 func TestLayersText(t *testing.T) {
 	dir, held := layered(t)
 	stdout, stderr, status := lab(t, "layers", strconv.Itoa(held.PID))

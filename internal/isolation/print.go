@@ -4,6 +4,7 @@ package isolation
 
 import (
 	"fmt"
+	"path"
 	"strings"
 
 	"lab/internal/screen"
@@ -62,13 +63,20 @@ func (p *Page) cells(to screen.Screen, l Line) []string {
 	if l.Value != "" {
 		text = l.Value + ": " + text
 	}
-	return []string{verdict, l.Item, to.Clean(text) + " [" + p.short(l.File) + "]"}
+	return []string{verdict, l.Item, to.Clean(text) + " [" + p.short(to, l.File) + "]"}
 }
 
-// short names a file without what stands at the head of the page.
-func (p *Page) short(file string) string {
+// short names a file without what the end of the page says once, and a very long
+// name by its beginning and its end.
+func (p *Page) short(to screen.Screen, file string) string {
 	file = strings.TrimPrefix(file, fmt.Sprintf("/proc/%d/", p.Process.PID))
-	return strings.TrimPrefix(file, "/sys/fs/cgroup/")
+	file = to.Clean(strings.TrimPrefix(file, "/sys/fs/cgroup/"))
+	room := to.Width - 26 // what the first two columns and the brackets leave
+	first, rest, found := strings.Cut(file, "/")
+	if last := path.Base(rest); found && screen.Width(file) > room {
+		file = first + "/" + to.Sign("…", "...") + "/" + last
+	}
+	return file
 }
 
 // foot explains the brackets and counts.
@@ -84,9 +92,7 @@ func (p *Page) foot(to screen.Screen) {
 	text += fmt.Sprintf(". In brackets: the file, below /proc/%d or /sys/fs/cgroup.",
 		p.Process.PID)
 	fmt.Fprintln(to)
-	for _, line := range screen.Wrap(text, to.Width) {
-		fmt.Fprintln(to, line)
-	}
+	to.Paragraph(text)
 }
 
 // Document is what --json prints; docs/json.md describes it.

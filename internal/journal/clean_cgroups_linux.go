@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -80,6 +81,35 @@ func cgroupOwner(name string, namespace uint64) (pid int, ours bool) {
 	return pid, err == nil && pid > 1 && words[1] == strconv.Itoa(pid)
 }
 
+// leftHost is how the throw-away host of lab check names its cgroup, with its
+// pid and a random word: lab-test-4711-k3jq7r.
+var leftHost = regexp.MustCompile(`^lab-test-[1-9][0-9]*-[a-z2-7]{6}$`)
+
+// isLeftHost reports whether a cgroup is that of a throw-away host that was
+// killed: for as long as it lives, it holds the lock of the directory.
+func isLeftHost(dir string) bool {
+	if !leftHost.MatchString(filepath.Base(dir)) || hasProcesses(dir) {
+		return false
+	}
+	file, err := os.Open(dir)
+	if err != nil {
+		return false
+	}
+	defer file.Close()
+	return unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil
+}
+
+// hasProcesses reports whether a process is in a cgroup or below it.
+func hasProcesses(dir string) bool {
+	text, err := os.ReadFile(filepath.Join(dir, "cgroup.procs"))
+	if err != nil || len(text) > 0 {
+		return true // not known to be empty
+	}
+	return slices.ContainsFunc(childrenOf(dir), func(child string) bool {
+		return hasProcesses(filepath.Join(dir, child))
+	})
+}
+
 // CgroupParents are the cgroups in which a command of lab may make its own: of
 // each hierarchy the top, this process's own, and that one's parent.
 func CgroupParents() ([]string, error) {
@@ -115,9 +145,9 @@ func (c *cleaning) cleanCgroups() error {
 	slices.Sort(dirs)
 	for _, dir := range slices.Compact(dirs) {
 		for _, name := range childrenOf(dir) {
+			path := filepath.Join(dir, name)
 			pid, ours := cgroupOwner(name, c.namespace)
-			if ours && !c.ownerLives(pid) {
-				path := filepath.Join(dir, name)
+			if ours && !c.ownerLives(pid) || isLeftHost(path) {
 				c.do(Cgroups, "cgroup "+path, func() error { return removeCgroup(path) })
 			}
 		}

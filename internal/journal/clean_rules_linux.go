@@ -20,7 +20,7 @@ import (
 // run that has ended may have made them.
 func (c *cleaning) cleanRules() error {
 	made := slices.ContainsFunc(c.ended, func(s *stored) bool {
-		return s.Bridge && s.Boot == c.boot
+		return s.Bridge == bridgeName && s.Boot == c.boot
 	})
 	if !made {
 		return nil

@@ -85,10 +85,14 @@ func TestKilledRunsAreCleaned(t *testing.T) {
 			longest := time.Since(began)
 			undone := map[journal.Kind]int{}
 			for i := range moments(step) {
-				// One moment in each part of a run, the last one in its end.
+				// One moment in each part of a run; the last is when all is made.
 				part := longest / time.Duration(moments(step))
 				after := part*time.Duration(i) + time.Duration(rand.Int64N(int64(part)))
-				killAfter(t, after, append(line, "--", "sleep", "1000")...)
+				moment := func() { time.Sleep(after) }
+				if i == moments(step)-1 {
+					moment = func() { awaitLink(t, "lab0-2") }
+				}
+				killAt(t, moment, append(line, "--", "sleep", "1000")...)
 				left := clean(t)
 				assert.Empty(t, left.Differences, "%s after %s", step, after)
 				assert.Empty(t, settle(t, before, 5*time.Second), "%s after %s", step, after)
@@ -104,12 +108,21 @@ func TestKilledRunsAreCleaned(t *testing.T) {
 	}
 }
 
-// killAfter starts lab, kills it, and waits for it.
-func killAfter(t *testing.T, after time.Duration, args ...string) {
+// awaitLink waits until a link exists.
+func awaitLink(t *testing.T, name string) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		_, err := netlink.LinkByName(name)
+		return err == nil
+	}, 30*time.Second, time.Millisecond)
+}
+
+// killAt starts lab, kills it when the moment has come, and waits for it.
+func killAt(t *testing.T, moment func(), args ...string) {
 	t.Helper()
 	cmd := lab(t, args...)
 	require.NoError(t, cmd.Start())
-	time.Sleep(after) // the moment is what is tried out
+	moment()
 	require.NoError(t, cmd.Process.Kill())
 	require.Error(t, cmd.Wait(), "killed")
 }
@@ -185,156 +198,4 @@ func foreignCgroups(t *testing.T) {
 			t.Cleanup(func() { assert.NoError(t, os.Remove(dir)) })
 		}
 	}
-}
-
-// Last is the first process of the newest container that runs, in the order in
-// which they were started.
-func TestLast(t *testing.T) {
-	need.Sandbox(t)
-	state(t)
-	_, err := journal.Last()
-	require.ErrorIs(t, err, journal.ErrNone)
-	older, first := hold(t, 0)
-	newer, second := hold(t, first)
-	assert.NotEqual(t, first, second)
-	for _, pid := range []int{first, second} {
-		ns, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/pid_for_children", pid))
-		require.NoError(t, err)
-		own, err := os.Readlink("/proc/self/ns/pid")
-		require.NoError(t, err)
-		assert.NotEqual(t, own, ns)
-	}
-	require.NoError(t, newer())
-	pid, err := journal.Last()
-	require.NoError(t, err)
-	assert.Equal(t, first, pid, "the newer one has ended")
-	require.NoError(t, older())
-	_, err = journal.Last()
-	require.ErrorIs(t, err, journal.ErrNone)
-}
-
-// hold starts a container and returns its first process, which is another one
-// than that before.
-func hold(t *testing.T, before int) (end func() error, pid int) {
-	t.Helper()
-	cmd := lab(t, "run", "03", "cat")
-	stdin, err := cmd.StdinPipe()
-	require.NoError(t, err)
-	require.NoError(t, cmd.Start())
-	require.Eventually(t, func() bool {
-		pid, err = journal.Last()
-		return err == nil && pid != before
-	}, 30*time.Second, 10*time.Millisecond)
-	return func() error {
-		require.NoError(t, stdin.Close())
-		return cmd.Wait()
-	}, pid
-}
-
-// A process that carries the mark of its run is ended. Here it is one that no
-// death signal reaches.
-func TestLeftProcessIsEnded(t *testing.T) {
-	need.Sandbox(t)
-	state(t)
-	cmd := lab(t, "run", "03", "cat")
-	stdin, err := cmd.StdinPipe()
-	require.NoError(t, err)
-	defer stdin.Close()
-	require.NoError(t, cmd.Start())
-	var pid int
-	require.Eventually(t, func() bool {
-		pid, err = journal.Last()
-		return err == nil
-	}, 30*time.Second, 10*time.Millisecond)
-	dir := filepath.Join(os.Getenv("XDG_STATE_HOME"), "lab", "journal")
-	marks, err := filepath.Glob(filepath.Join(dir, "*.json"))
-	require.NoError(t, err)
-	require.Len(t, marks, 1)
-	id := strings.TrimSuffix(filepath.Base(marks[0]), ".json")
-
-	// The run's file is kept; in it, another process becomes the container.
-	text, err := os.ReadFile(marks[0])
-	require.NoError(t, err)
-	other := exec.CommandContext(t.Context(), "sleep", "1000")
-	other.Env = []string{"PATH=" + os.Getenv("PATH"), "MARK=" + id}
-	require.NoError(t, other.Start())
-	require.NoError(t, cmd.Process.Kill())
-	require.Error(t, cmd.Wait())
-	var run map[string]any
-	require.NoError(t, json.Unmarshal(text, &run))
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", other.Process.Pid))
-	require.NoError(t, err)
-	run["processes"] = []map[string]any{{
-		"role": "container", "pid": other.Process.Pid, "start": strings.Fields(string(stat))[21],
-	}}
-	text, err = json.Marshal(run)
-	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(marks[0], text, 0o600))
-
-	done := clean(t)
-	assert.Contains(t, done.Actions, journal.Action{
-		Kind: journal.Processes, Result: journal.Ended,
-		What: fmt.Sprintf("process %d (container)", other.Process.Pid),
-	})
-	require.Error(t, other.Wait(), "killed")
-	assert.NoDirExists(t, fmt.Sprintf("/proc/%d", pid), "the container died with its step")
-}
-
-// A bridge of the same name that is another's stays, and so do rules that are
-// named like the lab's while it is there.
-func TestForeignBridgeStays(t *testing.T) {
-	need.Sandbox(t)
-	state(t)
-	nft := need.Tool(t, "nft", "nftables")
-	require.NoError(t, netlink.LinkAdd(bridge("lab0")))
-	defer func() { assert.NoError(t, netlink.LinkDel(bridge("lab0"))) }()
-	for _, rule := range []string{
-		"add table ip filter", "add chain ip filter forward",
-		`add rule ip filter forward iifname lab0 counter accept comment "lab0"`,
-	} {
-		out, err := exec.CommandContext(t.Context(), nft, rule).CombinedOutput()
-		require.NoError(t, err, string(out))
-	}
-	defer func() { assert.NoError(t, tool("nft", "nftables", "flush ruleset")(t)) }()
-	before := take(t, ours(false))
-	killAfter(t, 20*time.Millisecond, "run", "04", "true")
-	done := clean(t)
-	assert.Contains(t, done.Actions, journal.Action{
-		Kind: journal.Links, What: "bridge link lab0", Result: journal.Kept,
-		Why: "its address is not the lab's, 02:6c:61:62:00:00",
-	})
-	assert.Empty(t, settle(t, before, 5*time.Second))
-}
-
-// A step that runs by itself keeps its bridge; killed, it is cleaned up after
-// by its marks alone.
-func TestStepWithoutJournal(t *testing.T) {
-	need.Sandbox(t)
-	state(t)
-	before := take(t, ours(false))
-	paths, err := programs()
-	require.NoError(t, err)
-	step := exec.CommandContext(t.Context(), paths["04-net"], "run", "cat")
-	stdin, err := step.StdinPipe()
-	require.NoError(t, err)
-	defer stdin.Close()
-	require.NoError(t, step.Start())
-	require.Eventually(t, func() bool {
-		_, err := netlink.LinkByName("lab0-2")
-		return err == nil
-	}, 30*time.Second, 10*time.Millisecond)
-	in := clean(t)
-	require.Len(t, in.Actions, 1)
-	assert.Equal(t, journal.Kept, in.Actions[0].Result)
-	why := fmt.Sprintf("lab0-2 is on it, of process %d", step.Process.Pid)
-	assert.Equal(t, why, in.Actions[0].Why)
-
-	require.NoError(t, step.Process.Kill())
-	require.Error(t, step.Wait())
-	planned := clean(t, "--dry-run")
-	assert.NotEmpty(t, planned.Actions)
-	_, err = netlink.LinkByName("lab0")
-	require.NoError(t, err, "a dry run")
-	clean(t)
-	assert.Empty(t, settle(t, before, 5*time.Second))
 }

@@ -39,6 +39,7 @@ type Plan struct {
 //	  "boot": "2ae3f2c4-…",
 //	  "pid_namespace": 4026531836,
 //	  "directory": "/tmp/lab-k3jq7r5w2m",
+//	  "bridge": "lab0",
 //	  "processes": [{"role": "step", "pid": 4711, "start": "873162"}, …
 type Run struct {
 	ID      string    `json:"id"`
@@ -51,8 +52,11 @@ type Run struct {
 	PIDNamespace uint64    `json:"pid_namespace"`
 	Processes    []Process `json:"processes"`
 
+	// What it may make: a directory, the bridge and with it the table ip lab
+	// and rules with the bridge's name as their comment, cgroups named
+	// lab-PID-NAMESPACE, and an overlay's working directory.
 	Directory string   `json:"directory"`
-	Bridge    bool     `json:"bridge,omitempty"`
+	Bridge    string   `json:"bridge,omitempty"`
 	Cgroups   []parent `json:"cgroups,omitempty"`
 	Work      string   `json:"work,omitempty"`
 
@@ -85,8 +89,11 @@ type Process struct {
 func Begin(plan Plan) (*Run, error) {
 	r := &Run{
 		ID:      newID(),
-		Command: plan.Command, Step: plan.Step, Bridge: plan.Bridge,
+		Command: plan.Command, Step: plan.Step,
 		Started: time.Now(),
+	}
+	if plan.Bridge {
+		r.Bridge = bridgeName
 	}
 	temporary, err := filepath.Abs(os.TempDir())
 	if err != nil {
@@ -158,9 +165,6 @@ func (r *Run) End() error {
 	}
 	return r.file.remove()
 }
-
-// Keep closes the run's file and leaves it where it is, for Clean.
-func (r *Run) Keep() error { return r.file.close() }
 
 // title names the run for people.
 func (r *Run) title() string {

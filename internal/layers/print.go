@@ -17,12 +17,11 @@ func (s *Stack) Print(to screen.Screen, all bool) {
 	fmt.Fprintln(to)
 	s.printLayers(to)
 	own, shared, hidden := s.Sizes()
-	fmt.Fprintf(to, "\nIts own: %s. Shared: %s in lower layers, of which %s cannot be seen.\n",
-		cgroupview.Size(own), cgroupview.Size(shared), cgroupview.Size(hidden))
+	fmt.Fprintln(to)
+	to.Paragraph(fmt.Sprintf("Its own: %s. Shared: %s in lower layers, of which %s cannot be seen.",
+		cgroupview.Size(own), cgroupview.Size(shared), cgroupview.Size(hidden)))
 	for _, note := range s.Notes {
-		for _, line := range screen.Wrap(note, to.Width) {
-			fmt.Fprintln(to, line)
-		}
+		to.Paragraph(note)
 	}
 	fmt.Fprintln(to)
 	s.printEntries(to, all)

@@ -47,16 +47,13 @@ func (m *Mounts) Print(to screen.Screen) {
 
 // summary explains the signs and names what is not there.
 func (m *Mounts) summary(to screen.Screen) {
-	fmt.Fprintf(to, "%d mounts: %d as yours, %s %d where you see something else, "+
-		"%s %d where you have none.\n", len(m.List), m.Count(Same), Other.sign(), m.Count(Other),
+	text := fmt.Sprintf("%d mounts: %d as yours, %s %d where you see something else, "+
+		"%s %d where you have none.", len(m.List), m.Count(Same), Other.sign(), m.Count(Other),
 		Added.sign(), m.Count(Added))
-	if len(m.Lacks) == 0 {
-		return
-	}
-	tops := strings.Join(m.lackedTops(), " ")
-	text := fmt.Sprintf("It lacks %d of yours: %s.", len(m.Lacks), tops)
-	for _, line := range screen.Wrap(to.Clean(text), to.Width) {
-		fmt.Fprintln(to, line)
+	to.Paragraph(text)
+	if len(m.Lacks) > 0 {
+		tops := strings.Join(m.lackedTops(), " ")
+		to.Paragraph(to.Clean(fmt.Sprintf("It lacks %d of yours: %s.", len(m.Lacks), tops)))
 	}
 }
 

@@ -23,8 +23,10 @@ var Meaning = map[string]string{
 // Beside prints the namespaces of one process beside the caller's.
 func (s *Survey) Beside(to screen.Screen) {
 	p := s.Processes[0]
-	fmt.Fprintf(to, "Process %d is %s; you are process %d, %s.\n\n",
+	text := fmt.Sprintf("Process %d is %s; you are process %d, %s.",
 		p.PID, who(to, p), s.You.PID, to.Clean(s.You.Name))
+	to.Paragraph(text)
+	fmt.Fprintln(to)
 	t := screen.Table{Screen: to, Flex: 4}
 	t.Add("", to.Bold("yours"), to.Bold(fmt.Sprintf("of %d", p.PID)), "", "")
 	for _, kind := range s.Kinds {
@@ -94,8 +96,6 @@ func (s *Survey) ownership(to screen.Screen, p Process) {
 	if len(foreign) > 0 {
 		text := fmt.Sprintf("Its user namespace owns its %s: root of it is root there.",
 			sequence(foreign))
-		for _, line := range screen.Wrap(text, to.Width) {
-			fmt.Fprintln(to, line)
-		}
+		to.Paragraph(text)
 	}
 }

@@ -79,9 +79,7 @@ func (s *Survey) remarks(to screen.Screen) {
 	if len(s.Denied) > 0 {
 		text += " " + s.denied()
 	}
-	for _, line := range screen.Wrap(text, to.Width) {
-		fmt.Fprintln(to, line)
-	}
+	to.Paragraph(text)
 }
 
 // denied says what could not be read. Links in /proc/PID/ns are for those who

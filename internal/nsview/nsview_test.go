@@ -117,14 +117,14 @@ func TestEndedProcesses(t *testing.T) {
 	pid := cmd.Process.Pid
 	var info unix.Siginfo
 	require.NoError(t, unix.Waitid(unix.P_PID, pid, &info, unix.WEXITED|unix.WNOWAIT, nil))
-	p, err := read(pid)
+	p, err := read(pid, nil)
 	require.NoError(t, err)
 	assert.Equal(t, byte('Z'), p.State)
 	assert.Contains(t, p.In, "user")
 	assert.NotContains(t, p.In, "net")
 
 	require.NoError(t, cmd.Wait())
-	_, err = read(pid)
+	_, err = read(pid, nil)
 	require.Error(t, err)
 	assert.True(t, ended(err), "%v", err)
 	_, err = Of([]int{pid})

@@ -62,7 +62,7 @@ func Of(pids []int) (*Survey, error) {
 		return nil, err
 	}
 	for _, pid := range pids {
-		p, err := read(pid)
+		p, err := read(pid, &s.You)
 		if err != nil {
 			return nil, fmt.Errorf("%d: %w", pid, err)
 		}
@@ -83,7 +83,7 @@ func All() (*Survey, error) {
 		return nil, err
 	}
 	for _, pid := range pids {
-		p, err := read(pid)
+		p, err := read(pid, &s.You)
 		switch {
 		case err == nil:
 			s.Processes = append(s.Processes, p)
@@ -104,7 +104,7 @@ func begin() (*Survey, error) {
 	if err != nil {
 		return nil, err
 	}
-	you, err := read(self)
+	you, err := read(self, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -122,9 +122,9 @@ func ended(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ESRCH)
 }
 
-// read reads one process. With an error that is not about its end, who the
-// process is was read all the same.
-func read(pid int) (Process, error) {
+// read reads one process; you is the caller, nil while it is read itself. With an
+// error that is not about its end, who the process is was read all the same.
+func read(pid int, you *Process) (Process, error) {
 	who, err := inspect.ReadProcess(pid)
 	if err != nil {
 		return Process{}, err
@@ -141,6 +141,10 @@ func read(pid int) (Process, error) {
 		p.In[kind] = inode
 	}
 	p.readChildren()
+	p.Levels = []int{pid}
+	if you != nil && len(you.Levels) == 1 && p.In["pid"] == you.In["pid"] {
+		return p, nil // in the PID namespace of /proc itself it has no other pid
+	}
 	status, err := inspect.ReadStatus(pid)
 	p.Levels = status.NSpid
 	return p, err

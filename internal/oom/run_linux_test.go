@@ -162,8 +162,8 @@ func TestTerminal(t *testing.T) {
 		require.NoError(t, terminal.Close())
 		var lines []string
 		for line := range strings.SplitSeq(string(text), "\r") {
-			if strings.HasSuffix(line, "\x1b[K") {
-				lines = append(lines, strings.TrimSuffix(line, "\x1b[K"))
+			if step, ok := strings.CutSuffix(line, "\x1b[K"); ok {
+				lines = append(lines, step)
 			}
 		}
 		require.Greater(t, len(lines), 10)

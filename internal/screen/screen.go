@@ -8,6 +8,7 @@
 package screen
 
 import (
+	"fmt"
 	"io"
 	"os"
 	"strings"
@@ -129,6 +130,13 @@ func (s Screen) Cut(text string, width int) string {
 		return more[:min(len(more), max(width, 0))]
 	}
 	return string([]rune(text)[:keep]) + more
+}
+
+// Paragraph prints a text in as many lines as it takes.
+func (s Screen) Paragraph(text string) {
+	for _, line := range Wrap(text, s.Width) {
+		fmt.Fprintln(s, line)
+	}
 }
 
 // Width returns how many columns a text takes. Escape sequences take none:

@@ -31,16 +31,17 @@ func (t *tracer) cloned(parent *task) error {
 		t.decoder.decodeResults(c)
 		t.tell(parent, c)
 	}
-	return t.release(tid)
+	child.proc.closely = child.proc.closely || parent.proc.closely
+	return t.release(child)
 }
 
 // release lets a new thread run that stopped too early.
-func (t *tracer) release(tid int) error {
-	if !t.early[tid] {
+func (t *tracer) release(tk *task) error {
+	if !t.early[tk.tid] {
 		return nil // its first stop is still to come
 	}
-	delete(t.early, tid)
-	return toNextStop(tid, 0)
+	delete(t.early, tk.tid)
+	return t.resume(tk, 0)
 }
 
 // adopt enters a new thread into the tables.
@@ -96,8 +97,9 @@ func (t *tracer) ended(tid int, status unix.WaitStatus) error {
 	}
 
 	// A parent that was killed in the middle of a clone has no event for it.
-	for child := range t.early {
-		t.adopt(child)
+	for tid := range t.early {
+		child := t.adopt(tid)
+		child.proc.closely = true // its parent may have had a filter
 		if err := t.release(child); err != nil {
 			return err
 		}

@@ -28,6 +28,7 @@ type tracer struct {
 	lock      sync.Mutex
 	processes map[int]*process
 
+	sieved  bool       // the sieve is installed: not every call is a stop
 	begun   bool       // the starter is about to become the command
 	became  bool       // and has become it
 	failure unix.Errno // or why it could not
@@ -85,12 +86,16 @@ func (t *tracer) handle(tid int, status unix.WaitStatus) error {
 		if err := t.executed(tk); err != nil {
 			return err
 		}
+	case unix.PTRACE_EVENT_SECCOMP:
+		if err := t.passed(tk); err != nil {
+			return err
+		}
 	case unix.PTRACE_EVENT_STOP:
 		if isStop(signal) {
 			return listen(tid)
 		}
 	}
-	return toNextStop(tid, 0)
+	return t.resume(tk, 0)
 }
 
 // isStop reports whether a signal stops a process.
@@ -104,7 +109,7 @@ func (t *tracer) pass(tk *task, signal unix.Signal) error {
 	if !t.begun && signal == unix.SIGCONT {
 		signal = 0 // ours to the starter
 	}
-	return toNextStop(tk.tid, signal)
+	return t.resume(tk, signal)
 }
 
 // atCall deals with a stop at the entry or the exit of a call.
@@ -112,7 +117,7 @@ func (t *tracer) atCall(tk *task) error {
 	if tk.passing {
 		// The exit of a call that nobody wants to hear of: there is nothing to ask.
 		tk.passing = false
-		return toNextStop(tk.tid, 0)
+		return t.resume(tk, 0)
 	}
 	info, err := callInfo(tk.tid)
 	if errors.Is(err, unix.EIO) {
@@ -127,7 +132,7 @@ func (t *tracer) atCall(tk *task) error {
 	case atExit:
 		t.leave(tk, info)
 	}
-	return toNextStop(tk.tid, 0)
+	return t.resume(tk, 0)
 }
 
 // enter looks at a call before the kernel does.
@@ -164,6 +169,7 @@ func (t *tracer) leave(tk *task, info syscallInfo) {
 		return
 	}
 	c.finish(info)
+	t.ownFilter(tk, c)
 	if !t.became && c.Name == "execve" {
 		t.failure = c.errno
 	}

@@ -122,11 +122,11 @@ func (p *page) end(proc *process, status unix.WaitStatus) {
 
 // summary prints what the trace was and what it cost.
 //
-//	trace: 412 calls, 9 shown, 3 processes; 14 ms under trace, 830 stops of 6 us each
+//	trace: 9 of 412 calls shown, 3 processes; took 14 ms, 830 stops of 6 us each
 func (p *page) summary(s Summary) {
 	plural := pick(s.Processes == 1, "", "es")
-	text := fmt.Sprintf("trace: %d calls, %d shown, %d process%s; %.0f ms under trace, "+
-		"%d stops of %.0f us each", s.Calls, s.Shown, s.Processes, plural,
+	text := fmt.Sprintf("trace: %d of %d calls shown, %d process%s; took %.0f ms, "+
+		"%d stops of %.0f us each", s.Shown, s.Calls, s.Processes, plural,
 		s.Took.Seconds()*1e3, s.Stops, s.perStop().Seconds()*1e6)
 	for _, line := range wrap(text, p.width, p.width, " ") {
 		fmt.Fprintln(p.out, line)

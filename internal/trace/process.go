@@ -17,6 +17,8 @@ type process struct {
 	levels []int  // its pid in each pid namespace, the outermost first
 	name   string // as in /proc/PID/comm when it last changed
 	pidfd  int    // -1 where there is none; signals go through it
+	// closely is set when it has a filter of its own: every call is a stop.
+	closely bool
 }
 
 // task is one traced thread. The kernel stops, resumes and numbers threads;

@@ -18,7 +18,7 @@ import (
 // ends is told by wait(2), and a stop less is a stop less.
 const options = unix.PTRACE_O_TRACESYSGOOD | unix.PTRACE_O_TRACEFORK |
 	unix.PTRACE_O_TRACEVFORK | unix.PTRACE_O_TRACECLONE | unix.PTRACE_O_TRACEEXEC |
-	unix.PTRACE_O_EXITKILL
+	unix.PTRACE_O_TRACESECCOMP | unix.PTRACE_O_EXITKILL
 
 // syscallStop is the signal of a syscall stop under PTRACE_O_TRACESYSGOOD.
 const syscallStop = unix.SIGTRAP | 0x80
@@ -40,10 +40,10 @@ type syscallInfo struct {
 	Data   [8]uint64
 }
 
-// request makes one ptrace(2) request.
-func request(req, tid int, addr, data uintptr) error {
+// request makes one ptrace(2) request that needs no address.
+func request(req, tid int, data uintptr) error {
 	if _, _, errno := unix.Syscall6(unix.SYS_PTRACE, uintptr(req), uintptr(tid),
-		addr, data, 0, 0); errno != 0 {
+		0, data, 0, 0); errno != 0 {
 		return errno
 	}
 	return nil
@@ -51,18 +51,18 @@ func request(req, tid int, addr, data uintptr) error {
 
 // seize makes a thread a traced one without stopping it.
 func seize(tid, options int) error {
-	return request(unix.PTRACE_SEIZE, tid, 0, uintptr(options))
+	return request(unix.PTRACE_SEIZE, tid, uintptr(options))
 }
 
 // toNextStop lets a stopped thread run to its next entry or exit of a call, with
 // a signal or 0.
 func toNextStop(tid int, signal unix.Signal) error {
-	return request(unix.PTRACE_SYSCALL, tid, 0, uintptr(signal))
+	return request(unix.PTRACE_SYSCALL, tid, uintptr(signal))
 }
 
 // listen leaves a thread stopped, as SIGSTOP or SIGTSTP wanted it, and yet tells
 // when SIGCONT wakes it.
-func listen(tid int) error { return request(unix.PTRACE_LISTEN, tid, 0, 0) }
+func listen(tid int) error { return request(unix.PTRACE_LISTEN, tid, 0) }
 
 // eventMessage returns the number that comes with an event: a new pid.
 func eventMessage(tid int) (int, error) {

@@ -29,8 +29,8 @@ type shower interface {
 
 // Summary is what is said at the end.
 type Summary struct {
-	Calls     int           // all system calls of all threads
-	Shown     int           // those that were told
+	Calls     int           // that were looked at: all, or those that the sieve holds up
+	Shown     int           // those of them that were told
 	Processes int           // that were traced
 	Stops     int           // of any thread, for us to look at it
 	Took      time.Duration // from the command's execve to the last end

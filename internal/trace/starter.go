@@ -15,12 +15,18 @@ import (
 // starterName is argv[0] of the copy of this program that becomes the command.
 const starterName = "lab-trace-starter"
 
+// The ways to trace: the starter installs the sieve, or every call is a stop.
+const (
+	withSieve    = "sieve"
+	withoutSieve = "stops"
+)
+
 // IsStarter reports whether this process is to be the command that is traced.
 // The program's main asks before anything else.
-func IsStarter(argv []string) bool { return len(argv) >= 3 && argv[0] == starterName }
+func IsStarter(argv []string) bool { return len(argv) >= 4 && argv[0] == starterName }
 
 // Become stops until it is seized and then becomes the command: argv holds the
-// starter's name, the command's path and the command's own argv. It returns
+// starter's name, the way to trace, the command's path and the command's own argv. It returns
 // only if that is impossible; the tracer has seen the reason by then.
 func Become(argv []string) error {
 	// Only the first thread is seized. The runtime could have moved this
@@ -40,16 +46,20 @@ func Become(argv []string) error {
 	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, 0, 0, 0, 0); err != nil {
 		return fmt.Errorf("clear the parent's death signal: %w", err)
 	}
+	if argv[1] == withSieve {
+		// Without it every call is a stop, which is only slower.
+		_ = installSieve()
+	}
 	// syscall.Exec, unlike unix.Exec, gives the soft limit of open files back that
 	// the Go runtime has raised for itself.
-	return syscall.Exec(argv[1], argv[2:], os.Environ())
+	return syscall.Exec(argv[2], argv[3:], os.Environ())
 }
 
 // start starts the command as a stopped and seized process and returns its pid.
 // It must be called on the thread that makes all later requests.
-func start(path string, argv []string) (int, error) {
+func start(way, path string, argv []string) (int, error) {
 	process, err := os.StartProcess("/proc/self/exe",
-		append([]string{starterName, path}, argv...),
+		append([]string{starterName, way, path}, argv...),
 		&os.ProcAttr{
 			Files: []*os.File{os.Stdin, os.Stdout, os.Stderr},
 			Sys:   &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL},

@@ -17,6 +17,7 @@ import (
 type Options struct {
 	Command []string
 	All     bool // every call, not only those that make a container
+	Stops   bool // at every call, even where a filter could choose
 	Style   Style
 	Out     io.Writer
 	Width   int  // columns of a page
@@ -47,7 +48,7 @@ func Run(o Options) (status int, err error) {
 	}
 	stopPassing := t.passSignals()
 	defer stopPassing()
-	if t.root, err = start(path, o.Command); err != nil {
+	if t.root, err = start(o.way(), path, o.Command); err != nil {
 		return 0, fmt.Errorf("trace %s: %w", o.Command[0], err)
 	}
 	t.adopt(t.root)
@@ -68,6 +69,14 @@ func Run(o Options) (status int, err error) {
 	t.count.Status = exitStatus(t.status)
 	t.show.summary(t.count)
 	return t.count.Status, nil
+}
+
+// way returns how the command is traced.
+func (o Options) way() string {
+	if o.All || o.Stops || !mayInstallSieve() {
+		return withoutSieve
+	}
+	return withSieve
 }
 
 // newShower makes what prints in a style.

@@ -15,13 +15,6 @@ import (
 // container. Most are whatever their arguments; some only with certain ones.
 func (t *tracer) watch(tk *task, c *Call) bool {
 	switch c.Name {
-	case "fork", "vfork", "unshare", "setns",
-		"mount", "umount", "umount2", "pivot_root", "chroot", "open_tree", "open_tree_attr",
-		"move_mount", "fsopen", "fsconfig", "fsmount", "fspick", "mount_setattr",
-		"sethostname", "setdomainname", "capset", "seccomp", "landlock_restrict_self",
-		"mknod", "mknodat", "execve", "execveat",
-		"setuid", "setgid", "setreuid", "setregid", "setresuid", "setresgid", "setgroups":
-		return true
 	case "clone":
 		return c.args[0]&unix.CLONE_THREAD == 0
 	case "clone3":
@@ -34,7 +27,7 @@ func (t *tracer) watch(tk *task, c *Call) bool {
 	case "mkdir", "mkdirat", "rmdir", "unlinkat":
 		return t.isCgroupDirectory(tk, c)
 	}
-	return false
+	return slices.Contains(candidates, c.Name)
 }
 
 // confining are the options of prctl(2) that take something away from a process or

@@ -144,6 +144,8 @@ func (c *Call) advice() string {
 			"nor the one above it"
 	case c.errno == unix.EPERM && c.Name == "mount":
 		return "that takes CAP_SYS_ADMIN over its mount namespace"
+	case c.errno == unix.EPERM && strings.HasPrefix(c.Name, "mknod"):
+		return "root of a user namespace makes no devices"
 	case c.errno == unix.EBUSY && strings.HasPrefix(c.Name, "write"):
 		return "a cgroup with processes in it hands out no controllers"
 	}

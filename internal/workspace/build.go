@@ -46,6 +46,12 @@ func (w *Workspace) Build(ctx context.Context, step, output string) error {
 		return &BuildError{step, fmt.Sprintf(
 			"%s: package %s is not a program; it has to be package main", step, name)}
 	}
+	// Somebody may have tidied up.
+	if _, err := os.Stat(filepath.Join(w.Dir, "vendor", "modules.txt")); err != nil {
+		if err := w.prepare(); err != nil {
+			return fmt.Errorf("build %s: %w", step, err)
+		}
+	}
 	return w.compile(ctx, step, output)
 }
 

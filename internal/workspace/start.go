@@ -5,11 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"go/ast"
-	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"lab/internal/course"
@@ -61,38 +59,52 @@ type Todo struct {
 
 // Start makes the directory of a step, whole or not at all.
 func (w *Workspace) Start(ctx context.Context, step string, from From) (Started, error) {
-	if w.Has(step) {
-		return Started{}, fmt.Errorf("start %s: %s: %w", step, w.StepDir(step), ErrExists)
-	}
-	made, files, err := w.skeleton(step, from)
-	if err != nil {
-		return made, fmt.Errorf("start %s: %w", step, err)
-	}
-	if err := w.prepare(); err != nil {
-		return made, fmt.Errorf("start %s: %w", step, err)
-	}
-	part := step + ".part" // of this or of a killed run
-	dir := w.StepDir(part)
-	if err := os.RemoveAll(dir); err != nil {
-		return made, fmt.Errorf("start %s: %w", step, err)
-	}
-	defer os.RemoveAll(dir)
-	err = w.mkdir(dir)
-	for _, name := range files.Names() {
-		if err == nil {
-			err = w.writeFile(filepath.Join(dir, name), files[name])
-		}
-	}
-	if err == nil && made.From == Mine && from == Auto {
-		err = w.fits(ctx, made.Parent, part)
-	}
-	if err == nil {
-		err = os.Rename(dir, w.StepDir(step))
-	}
+	made, err := w.start(ctx, step, from)
 	if err != nil {
 		return made, fmt.Errorf("start %s: %w", step, err)
 	}
 	return made, nil
+}
+
+// start makes the directory under another name and, when all is well, renames it.
+func (w *Workspace) start(ctx context.Context, step string, from From) (Started, error) {
+	if _, err := os.Lstat(w.StepDir(step)); err == nil {
+		return Started{}, fmt.Errorf("%s: %w", w.StepDir(step), ErrExists)
+	}
+	made, files, err := w.skeleton(step, from)
+	if err != nil {
+		return made, err
+	}
+	if err := w.prepare(); err != nil {
+		return made, err
+	}
+	part := step + ".part" // of this or of a killed run
+	defer os.RemoveAll(w.StepDir(part))
+	if err := w.writeProgram(w.StepDir(part), files); err != nil {
+		return made, err
+	}
+	if made.From == Mine && from == Auto {
+		if err := w.fits(ctx, made.Parent, part); err != nil {
+			return made, err
+		}
+	}
+	return made, os.Rename(w.StepDir(part), w.StepDir(step))
+}
+
+// writeProgram writes files into a directory, which has nothing else then.
+func (w *Workspace) writeProgram(dir string, files Files) error {
+	if err := os.RemoveAll(dir); err != nil {
+		return err
+	}
+	if err := w.mkdir(dir); err != nil {
+		return err
+	}
+	for _, name := range files.Names() {
+		if err := w.writeFile(filepath.Join(dir, name), files[name]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // fits compiles a step that begins as the learner's program of its parent.
@@ -211,74 +223,4 @@ func (s *Started) note(name string, stub []byte) error {
 	}
 	s.Todo = append(s.Todo, Todo{name, functions})
 	return nil
-}
-
-// Backup is the directory below the workspace that Reset moves programs to.
-const Backup = ".backup"
-
-// Reset moves a step's directory away and starts the step anew. It returns where
-// the directory is now. If the new start fails, the old one is put back.
-func (w *Workspace) Reset(ctx context.Context, step string, from From) (string, Started, error) {
-	if !w.Has(step) {
-		return "", Started{}, fmt.Errorf("reset %s in %s: %w", step, w.Dir, ErrNotStarted)
-	}
-	if err := w.mkdir(filepath.Join(w.Dir, Backup)); err != nil {
-		return "", Started{}, fmt.Errorf("reset %s: %w", step, err)
-	}
-	backup := w.freeBackup(step)
-	if err := os.Rename(w.StepDir(step), backup); err != nil {
-		return "", Started{}, fmt.Errorf("reset %s: %w", step, err)
-	}
-	made, err := w.Start(ctx, step, from)
-	if err != nil {
-		return "", made, errors.Join(err, os.Rename(backup, w.StepDir(step)))
-	}
-	return backup, made, nil
-}
-
-// freeBackup returns the first name for a backup that nothing has.
-func (w *Workspace) freeBackup(step string) string {
-	for n := 1; ; n++ {
-		path := filepath.Join(w.Dir, Backup, fmt.Sprintf("%s-%d", step, n))
-		if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
-			return path
-		}
-	}
-}
-
-// guide writes START.md: what is the same in all steps around the step's own text.
-func (s *Started) guide(step string) ([]byte, error) {
-	text, err := stubs.ReadFile("stubs/" + step + "/START.md")
-	if err != nil {
-		return nil, fmt.Errorf("read the guide of %s: %w", step, err)
-	}
-	var b strings.Builder
-	i := slices.IndexFunc(course.Steps(), func(c course.Step) bool { return c.ID == step })
-	info := course.Steps()[i]
-	number := step[:2]
-	fmt.Fprintf(&b, "# %s: %s\n\n", step, info.Title)
-	fmt.Fprintf(&b, "Before: %s. After: %s.\n\n", info.Before, info.After)
-	switch {
-	case s.Parent == "":
-		b.WriteString("The program begins as a frame that compiles and runs nothing.\n")
-	case s.From == Mine:
-		fmt.Fprintf(&b, "This program begins as your %s.\n", s.Parent)
-	case s.Skipped:
-		fmt.Fprintf(&b, "This program begins as the reference program of %s, for you have none.\n",
-			s.Parent)
-	default:
-		fmt.Fprintf(&b, "This program begins as the reference program of %s.\n", s.Parent)
-	}
-	if len(s.Fields) > 0 {
-		fmt.Fprintf(&b, "One change is made already: type `container` has the new `%s`.\n",
-			strings.Join(s.Fields, "`, `"))
-	}
-	fmt.Fprintf(&b, "\n%s\n", strings.TrimSpace(string(text)))
-	fmt.Fprintf(&b, "\n## Check\n\n"+
-		"    lab check %[1]s        what the kernel says of your program\n"+
-		"    lab hint %[1]s         a step closer, three times\n"+
-		"    lab show %[1]s         the lesson\n"+
-		"    lab solution %[1]s     the reference program, as a diff of yours\n"+
-		"    lab reset %[1]s        begin anew; what you have is kept\n", number)
-	return []byte(b.String()), nil
 }

@@ -106,6 +106,9 @@ func underSystemd() bool {
 // inScope is this very command line in a delegated cgroup of its own.
 func inScope() string {
 	scope := "systemd-run --scope -p Delegate=yes "
+	if os.Getenv("SUDO_UID") != "" { // whoever pastes it is not root yet
+		scope = "sudo " + scope
+	}
 	// The machine's root has all ids:          0          0 4294967295
 	ids, _ := readWords("/proc/self/uid_map")
 	if os.Getuid() != 0 || !slices.Contains(ids, "4294967295") {

@@ -4,8 +4,9 @@
 # The sources are the ones that this machine's own apt uses.
 #
 # It needs root, and no loop device: mke2fs fills the file system of a file, and
-# GRUB's two pieces are written where a BIOS looks for them. All happens in mount
-# and PID namespaces of its own, so that a run that is killed leaves no mount.
+# GRUB's two pieces are written where a BIOS looks for them. All happens in mount,
+# PID, IPC and UTS namespaces of its own: a run that is killed leaves no mount, and
+# what is provisioned in the new root names that one and not this machine.
 #
 # usage: vagrant/ci/build-image.sh [--with-lab] FILE.box
 #   --with-lab   a class box: with Go, the modules, the lab and the steps, as
@@ -42,7 +43,7 @@ if [ "${1:-}" != --inside ]; then
   [ "$(uname -m)" = x86_64 ] || die "knows amd64 alone, not $(uname -m)"
   # What builds it ends with the one who waits for it.
   work=$(mktemp -d "${TMPDIR:-/tmp}/lab-box.XXXXXX")
-  LAB_WORK=$work setpriv --pdeathsig KILL -- unshare --mount --pid --fork --kill-child \
+  LAB_WORK=$work setpriv --pdeathsig KILL -- unshare --mount --pid --ipc --uts --fork --kill-child \
     --propagation private --mount-proc -- "$(realpath "$0")" --inside "$@" &
   child=$!
   trap end EXIT
@@ -116,6 +117,14 @@ DHCP=ipv4
 LinkLocalAddressing=no
 IPv6AcceptRA=no
 NETWORK
+  # Whoever starts while udev is still at a link sees it twice, and this networkd's
+  # second answer is "Failed to configure DHCPv4 client: Device or resource busy".
+  install -D -m 644 /dev/stdin \
+    "$root/etc/systemd/system/systemd-networkd.service.d/settle.conf" <<'SETTLE'
+[Unit]
+Wants=systemd-udev-settle.service
+After=systemd-udev-settle.service
+SETTLE
   : >"$root/etc/machine-id" # each machine makes its own
 
   # One key is enough, and one is what an emulated machine checks fast.

@@ -27,5 +27,5 @@ echo '+cpu +memory +pids +io +cpuset' >/sys/fs/cgroup/cgroup.subtree_control
 echo "fast-vm: up after $(cut -d' ' -f1 /proc/uptime) s, Linux $(uname -r)," \
   "cgroup v2 with $(cat /sys/fs/cgroup/cgroup.subtree_control)"
 
-LAB_LANE=vm-fast LAB_VM=1 TIMEOUT=10m /src/.ci/tests
+LAB_LANE=vm-fast LAB_VM=1 LAB_CHECKS=own TIMEOUT=10m /src/.ci/tests
 poweroff -f

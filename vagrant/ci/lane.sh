@@ -40,7 +40,10 @@ trap 'exit 143' TERM HUP
 find_box
 "$top/.ci/tree" "$work/tree" ./steps/...
 # A file that is made in the guest's workspace outlives a sync.
+# shellcheck disable=SC2016 # $3 is awk's
 child "$here/vagrant-ci.sh" "$box" "$work/tree" \
+  'free -m | awk "/^Mem/ {print \"measured: guest\", \$3}"' \
   'touch ~/workspace/made-in-the-guest' 'vagrant rsync' \
   'test -e ~/workspace/made-in-the-guest' \
-  /vagrant/vagrant/run-tests.sh
+  /vagrant/vagrant/run-tests.sh > >(tee "$work/log")
+"$here/measure.sh" "$work/log" "$box" "$work/tree"

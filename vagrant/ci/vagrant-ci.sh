@@ -104,17 +104,34 @@ CONF
   die "libvirtd does not answer after $tries tries"
 }
 
-# quiet drops the progress that Vagrant draws even for a pipe.
-quiet() { stdbuf -o0 tr '\r' '\n' | grep --line-buffered -vE 'Progress: +[0-9]+%|^$' || true; }
+# quiet drops the progress that Vagrant draws even for a pipe, and tells the time.
+quiet() {
+  local line
+  stdbuf -o0 tr '\r' '\n' | while IFS= read -r line; do
+    [[ -z $line || $line =~ Progress:\ +[0-9]+% ]] || printf '[%3d s] %s\n' $SECONDS "$line"
+  done
+}
 
 # up starts the machine; when that fails it shows what the guest said last.
 up() {
-  vagrant up --no-tty --provider=libvirt 2>&1 | quiet && return
+  vagrant up --no-tty --provider=libvirt 2>&1 | quiet | tee "$LAB_WORK/up" && return
   echo "--- the guest's console"
   tail -n 40 "$LAB_CONSOLE"
   echo "--- libvirtd"
   tail -n 20 /var/log/libvirt/libvirtd.log
   return 1
+}
+
+# measured says what measure.sh looks for: how long the machine was on its way to
+# an answer of ssh, and what the emulator holds of this machine's memory.
+#
+#   [ 11 s] ==> default: Starting domain.
+#   [ 43 s] ==> default: Machine booted and ready!
+measured() {
+  say "measured: boot $(awk -F '[][ ]+' '/Starting domain/ {from = $2} /Machine booted/ {print $2 - from}' \
+    "$LAB_WORK/up")"
+  say "measured: qemu $(awk '$1 == "VmRSS:" {print int($2 / 1024)}' \
+    "/proc/$(pgrep -o qemu-system)/status")"
 }
 
 # run COMMAND runs it where it belongs.
@@ -147,6 +164,7 @@ for command; do
     break
   }
 done
+measured
 say "vagrant destroy"
 vagrant destroy --force | quiet
 say "done, status $rc"

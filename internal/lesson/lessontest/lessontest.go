@@ -35,8 +35,14 @@ import (
 	"lab/internal/program"
 )
 
-// timeLimit is how long one console block may take.
-const timeLimit = time.Minute
+// timeLimit is how long one console block may take, on an emulated processor
+// longer.
+func timeLimit() time.Duration {
+	if os.Getenv("LAB_VM") != "" {
+		return 5 * time.Minute
+	}
+	return time.Minute
+}
 
 // Run types every command of the step's README.md, which is in the working
 // directory: once with the built-in root, where the output must be the one in
@@ -163,7 +169,7 @@ func typeBlock(t *testing.T, bin, rootfs string, b lesson.Block) []result {
 	require.NoError(t, os.Symlink(bin, filepath.Join(dir, "here", "bin")))
 	mark := fmt.Sprintf("-- %x --", time.Now().UnixNano())
 
-	ctx, cancel := context.WithTimeout(t.Context(), timeLimit)
+	ctx, cancel := context.WithTimeout(t.Context(), timeLimit())
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "sh", "-c", script(b, mark))
 	cmd.Dir = filepath.Join(dir, "here")
