@@ -68,9 +68,10 @@ type run struct {
 // start starts a command whose output is events.
 func start(command []string) (*run, error) {
 	cmd := exec.Command(command[0], command[1:]...)
-	// Ended with this process, and asked first: it undoes what it made. A group of
-	// its own is not hit by the terminal's Ctrl-C, and can be ended whole.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: unix.SIGTERM}
+	// Ended with this process, and asked first: it undoes what it made. In a session
+	// of its own it is not hit by the terminal's Ctrl-C, cannot take the terminal, and
+	// its process group can be ended whole.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: unix.SIGTERM}
 	said := &kept{}
 	cmd.Stderr = said
 	cmd.WaitDelay = time.Second // for those who hold its output open

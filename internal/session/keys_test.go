@@ -243,7 +243,8 @@ func TestControlZ(t *testing.T) {
 		return err == nil && strings.Contains(string(text), ") T ")
 	}, "a stopped process")
 	assert.Equal(t, p.before, p.termios())
-	assert.True(t, strings.HasSuffix(p.printed(), leaveScreen))
+	left := func() bool { return strings.HasSuffix(p.printed(), leaveScreen) }
+	p.until(left, "the shell's screen")
 	before := len(p.printed())
 	require.NoError(t, p.cmd.Process.Signal(unix.SIGCONT))
 	p.until(func() bool { return strings.Contains(p.printed()[before:], "\x1b[J") }, "a picture")

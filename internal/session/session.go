@@ -133,52 +133,6 @@ func (s *session) loop(ctx context.Context, keys <-chan rune, signals <-chan os.
 	return nil
 }
 
-// signal answers a signal; those that end a program end this one.
-func (s *session) signal(got unix.Signal, more <-chan os.Signal) error {
-	switch got {
-	case unix.SIGWINCH:
-		return nil
-	case unix.SIGTSTP:
-		return s.suspend(more)
-	case unix.SIGCONT:
-		// Somebody else may have stopped us, and used the terminal meanwhile.
-		return s.resume()
-	default:
-		return Interrupted{got}
-	}
-}
-
-// suspend is Ctrl-Z: the shell gets the terminal as it was until this process is
-// continued.
-func (s *session) suspend(signals <-chan os.Signal) error {
-	if err := s.terminal.giveBack(); err != nil {
-		return err
-	}
-	// The pid is our own. The call may return before all threads have stopped, so
-	// what continues us is waited for.
-	if err := unix.Kill(os.Getpid(), unix.SIGSTOP); err != nil {
-		return fmt.Errorf("stop: %w", err)
-	}
-	for got := range signals {
-		switch got {
-		case unix.SIGCONT:
-			return s.resume()
-		case unix.SIGWINCH, unix.SIGTSTP:
-		default:
-			return Interrupted{got.(unix.Signal)}
-		}
-	}
-	return nil
-}
-
-// resume takes the terminal again.
-func (s *session) resume() error {
-	if !s.typed {
-		return nil
-	}
-	return s.terminal.take()
-}
-
 // guard runs a goroutine whose panic ends the session, with the terminal put back,
 // and not the program on the spot.
 func (s *session) guard(ctx context.Context, do func()) {
@@ -345,31 +299,4 @@ func (s *session) draw() {
 func (s *session) started(step course.Step) bool {
 	info, err := os.Stat(s.Dir(step.ID))
 	return err == nil && info.IsDir()
-}
-
-// plainly prints, in a plain session.
-func (s *session) plainly(format string, args ...any) {
-	if s.Plain {
-		fmt.Fprintf(s.Out, format, args...)
-	}
-}
-
-// plainEvent prints one result.
-func (s *session) plainEvent(e event) {
-	switch e.Event {
-	case "build":
-		if !e.OK {
-			s.plainly("FAIL  it does not build\n%s\n",
-				strings.Join(foreign(s.screen, strings.TrimSpace(e.Output), s.screen.Width), "\n"))
-		}
-	case "check":
-		line := strings.ToUpper(s.screen.Clean(e.Verdict)) + "  " + s.model.named(s.screen, e)
-		if e.Reason != "" {
-			line += ": " + s.screen.Clean(e.Reason)
-		}
-		lines := append([]string{line}, explain(s.screen, e.Failure)...)
-		s.plainly("%s\n", strings.Join(lines, "\n"))
-	case "end":
-		s.plainly("%d passed, %d failed, %d skipped\n", e.Passed, e.Failed, e.Skipped)
-	}
 }
