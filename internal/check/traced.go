@@ -93,7 +93,7 @@ func byOwnHand(ctx context.Context, s *Subject) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir) // it is empty, or the next check's place is cleared
+	defer func() { _ = os.RemoveAll(dir) }() // else it goes with the check's place
 	flags, inside := s.newFlags(dir)
 	command := []string{s.Probe(inside), "argv", s.Word("token")}
 	calls, err := s.Trace(ctx, flags, command...)

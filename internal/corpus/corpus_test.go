@@ -153,7 +153,8 @@ func failsItsTour(t *testing.T, e corpus.Entry, wrong, lab string) {
 	require.NoError(t, os.Symlink(lab, filepath.Join(dir, "lab")))
 	shown, status, err := judge.Inside(t.Context(), judge.Orders{
 		Dir: dir, Command: []string{
-			"/usr/bin/env", "LAB_BIN=" + dir, "HOME=" + dir, filepath.Join(dir, "lab"), "tour", e.Step,
+			"/usr/bin/env", "LAB_BIN=" + dir, "HOME=" + dir,
+			filepath.Join(dir, "lab"), "tour", e.Step,
 		},
 	})
 	require.NoError(t, err)

@@ -190,7 +190,7 @@ func (o Orders) ask(c check.Check, number int, root, agent string) Answer {
 	}
 	s := &check.Subject{
 		Step: as, Program: o.Program, Root: root, Agent: agent, Lab: o.Lab,
-		Rand: mathrand.New(mathrand.NewPCG(o.Seed, uint64(number))), //nolint:gosec // not below zero
+		Rand: mathrand.New(mathrand.NewPCG(o.Seed, uint64(number))), //nolint:gosec // it is small
 	}
 	a := Answer{Step: o.Step, Name: c.Name, Verdict: Pass}
 	began := time.Now()

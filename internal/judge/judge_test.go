@@ -100,7 +100,7 @@ func TestHostilePrograms(t *testing.T) {
 		"prints without end":        "while :; do echo yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy; done",
 		"removes its own files":     "rm -rf \"$0\" /etc /usr \"$TMPDIR\"",
 		"kills all that it can see": "kill -9 -1",
-		"mounts over everything":    "mount -t tmpfs none /proc; mount -t tmpfs none /tmp; exec \"$@\"",
+		"mounts over everything":    "mount -t tmpfs none /proc; mount -t tmpfs none /tmp; \"$@\"",
 	}
 	for name, text := range programs {
 		t.Run(name, func(t *testing.T) {
