@@ -42,6 +42,10 @@ class-box: ## build/lab.box, a VM that holds all a class needs, tried offline
 newcomer: ## from a clean clone to the second step, as somebody new, offline
 	.ci/newcomer
 
+.PHONY: dev-check
+dev-check: build ## all programs of which it is known how they are judged
+	$(BIN)/lab dev check
+
 .PHONY: bench
 bench: ## what a step adds to a start, beside unshare(1)
 	go test -run '^$$' -bench . -benchtime 20x ./internal/bench
