@@ -162,8 +162,10 @@ func (s *session) end() {
 		return
 	}
 	s.run.stop()
-	for range s.run.events { // so that it is not held up by what nobody reads
-		continue
+	if s.run.events != nil { // else they have all been read
+		for range s.run.events { // so that it is not held up by what nobody reads
+			continue
+		}
 	}
 	<-s.run.done
 }
