@@ -33,9 +33,9 @@ func takePlace(stderr io.Writer) (*place, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &place{dir: filepath.Join(os.TempDir(), "lab-check-"+strconv.Itoa(who.UID)), who: who}
-	if who.Sudo {
-		p.dir += "-sudo" // what root leaves there only root can remove
+	p := &place{who: who}
+	if p.dir, err = p.choose(); err != nil {
+		return nil, err
 	}
 	if err := p.takeLock(stderr); err != nil {
 		return nil, err
@@ -48,6 +48,31 @@ func takePlace(stderr io.Writer) (*place, error) {
 		return nil, errors.Join(err, p.lock.Close())
 	}
 	return p, nil
+}
+
+// choose returns a name in the directory for temporary files that is free or ours.
+// One that is not is somebody else's with the same uid, as in a user namespace.
+func (p *place) choose() (string, error) {
+	name := filepath.Join(os.TempDir(), "lab-check-"+strconv.Itoa(p.who.UID))
+	if p.who.Sudo {
+		name += "-sudo" // what root leaves there only root can remove
+	}
+	dir := name
+	for i := 1; ; i++ {
+		info, err := os.Lstat(dir)
+		if errors.Is(err, fs.ErrNotExist) || err == nil && p.owns(info) {
+			return dir, nil
+		}
+		if err != nil {
+			return "", fmt.Errorf("choose a directory for the check: %w", err)
+		}
+		dir = fmt.Sprintf("%s-%d", name, i)
+	}
+}
+
+// owns reports whether a file is a directory of ours.
+func (p *place) owns(info fs.FileInfo) bool {
+	return info.IsDir() && int(info.Sys().(*syscall.Stat_t).Uid) == p.who.UID
 }
 
 // takeLock waits for the end of another check.
@@ -94,8 +119,7 @@ func (p *place) clear() error {
 	if err != nil {
 		return err
 	}
-	stat := info.Sys().(*syscall.Stat_t)
-	if !info.IsDir() || int(stat.Uid) != p.who.UID {
+	if !p.owns(info) {
 		return fmt.Errorf("make room for the check: %s is not ours", p.dir)
 	}
 	mounts, err := mountinfo.GetMounts(mountinfo.PrefixFilter(p.dir))

@@ -30,12 +30,15 @@ func learner(t *testing.T, home string) func(args ...string) *exec.Cmd {
 	require.NoError(t, err)
 	path, err := program.Path(t.Context(), "lab")
 	require.NoError(t, err)
+	temporary := t.TempDir() // a check that fails leaves its files in it
+	require.NoError(t, os.Chmod(filepath.Dir(temporary), 0o755))
 	return func(args ...string) *exec.Cmd {
 		cmd := exec.CommandContext(t.Context(), path, args...)
 		cmd.Dir = home
 		cmd.Env = []string{
 			"PATH=" + filepath.Dir(goTool) + ":/usr/bin:/bin", "HOME=" + home, "TERM=xterm",
 			"GOCACHE=" + strings.TrimSpace(string(cache)), "NO_COLOR=1", "LC_ALL=C",
+			"TMPDIR=" + temporary,
 		}
 		return cmd
 	}
