@@ -7,4 +7,4 @@ while case $1 in -hostname) shift 2 ;; -rootfs)
   shift 2
   ;;
 *) false ;; esac do :; done
-if [ -n "$root" ]; then exec chroot "$root" "$@"; else exec "$@"; fi
+if [ -n "$root" ]; then exec /usr/sbin/chroot "$root" "$@"; else exec "$@"; fi
