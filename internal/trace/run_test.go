@@ -278,7 +278,8 @@ func TestPage(t *testing.T) {
 // Everything means every call.
 func TestAll(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "out")
-	require.NoError(t, traced(t, "head -n 1 /etc/passwd >/dev/null", "--all", "--raw", "-o", out).Run())
+	cmd := traced(t, "head -n 1 /etc/passwd >/dev/null", "--all", "--raw", "-o", out)
+	require.NoError(t, cmd.Run())
 	text := read(t, out)
 	for _, sign := range []string{
 		`openat\(AT_FDCWD, "/etc/passwd", O_RDONLY`, `read\(\d+</etc/passwd>, "root:`,
