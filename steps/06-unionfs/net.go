@@ -68,11 +68,15 @@ func plugIn(c *container) error {
 	}
 	c.Net.Gateway = firstAddress(subnet)
 	c.Net.Resolv = nameservers()
-	if err := wire(c, bridge); err != nil {
+	// Neither of these two needs the other, and the kernel is slow at both.
+	opened := make(chan struct{})
+	go func() { defer close(opened); openWayOut(subnet) }()
+	err = wire(c, bridge)
+	<-opened
+	if err != nil {
 		return err
 	}
-	openWayOut(subnet)
-	return nil
+	return errors.Join(awaitUp(portName(c.Net.Address)), awaitUp(bridgeName))
 }
 
 // wire lays the veth pair, on the host: one end is a port of the bridge, the
@@ -110,10 +114,7 @@ func wire(c *container, bridge netlink.Link) error {
 	if err := netlink.LinkSetMaster(port, bridge); err != nil {
 		return fmt.Errorf("link %s master %s: %w", name, bridgeName, err)
 	}
-	if err := bringUp(name); err != nil {
-		return err
-	}
-	return errors.Join(awaitUp(name), awaitUp(bridgeName))
+	return bringUp(name)
 }
 
 // setUpLinks brings up what the container has, in the container.
