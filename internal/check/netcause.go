@@ -23,7 +23,7 @@ func noNetCause(s *Subject, r *remains) bool {
 		return false
 	}
 	st, err := readNet(r.child)
-	for until := time.Now().Add(patience()); r.status < 0 && err == nil && st.bare() &&
+	for until := time.Now().Add(patience() / 2); r.status < 0 && err == nil && st.bare() &&
 		time.Now().Before(until); st, err = readNet(r.child) {
 		time.Sleep(100 * time.Millisecond) // a busy kernel takes seconds to make a link
 	}
