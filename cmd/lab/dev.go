@@ -162,14 +162,19 @@ func (s *devSet) program(ctx context.Context, e corpus.Entry) (string, error) {
 }
 
 // each does something for all entries, several at a time: most of the time a
-// wrong program is waited for.
+// wrong program is waited for. In a machine that is emulated the processors are
+// what is waited for.
 func (s *devSet) each(
 	ctx context.Context, do func(context.Context, corpus.Entry) error,
 ) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var all sync.WaitGroup
-	slots := make(chan struct{}, 2*runtime.NumCPU())
+	atOnce := 2 * runtime.NumCPU()
+	if os.Getenv("LAB_VM") != "" {
+		atOnce = 1
+	}
+	slots := make(chan struct{}, atOnce)
 	for _, e := range s.entries {
 		slots <- struct{}{}
 		if ctx.Err() != nil {
