@@ -72,6 +72,9 @@ type Answer struct {
 	Reason  string         `json:"reason,omitempty"` // of a skip
 	Failure *check.Failure `json:"failure,omitempty"`
 	Millis  int64          `json:"ms"`
+	// Late marks the failure of a program that could not be watched: the other
+	// checks are heard before it.
+	Late bool `json:"late,omitempty"`
 }
 
 // ErrStop is what a receiver of answers returns when it has heard enough.
@@ -103,9 +106,19 @@ func (o Orders) alone(number int) bool {
 // Run has a program judged and hands on each answer as it comes. An error is
 // one of the judge; what is wrong with the program is in the answers.
 func Run(ctx context.Context, o Orders, receive func(Answer) error) error {
+	var late *Answer
+	failed := false
+	hear := func(a Answer) error {
+		if a.Late {
+			late = &a
+			return nil
+		}
+		failed = failed || a.Verdict == Fail
+		return receive(a)
+	}
 	checks := o.Checks()
 	for o.From < len(checks) {
-		asked, err := session(ctx, o, receive)
+		asked, err := session(ctx, o, hear)
 		if errors.Is(err, ErrStop) {
 			return nil
 		}
@@ -114,7 +127,23 @@ func Run(ctx context.Context, o Orders, receive func(Answer) error) error {
 		}
 		o.From += asked
 	}
+	if late == nil {
+		return nil
+	}
+	if err := receive(late.after(failed)); !errors.Is(err, ErrStop) {
+		return err
+	}
 	return nil
+}
+
+// after is what becomes of a late answer. Who failed another check does not pass
+// anyway, and will be watched when that is mended.
+func (a Answer) after(failed bool) Answer {
+	if failed {
+		a.Verdict, a.Reason = Skip, "not judged: "+a.Failure.Kernel
+		a.Failure = nil
+	}
+	return a
 }
 
 // Step has a step's program judged by the step's own checks and then, in the
