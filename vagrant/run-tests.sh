@@ -14,8 +14,8 @@ trap 'rm -rf "$work"' EXIT
 chmod 755 "$work"
 export JOBS=2 LAB_CHECKS=own LAB_VM=1 PATH="$PATH:/usr/sbin:/sbin:/usr/local/go/bin"
 
-# What root does not type a second time: the lessons on busybox's root, as the fast
-# lane does.
+# What root does not type a second time: the lessons on busybox's root, as the
+# machine's own lanes do.
 twice='^TestLesson$/^busybox$'
 # Not run rootless: the lessons, which root has typed, and tests in which root plays
 # somebody, for an ordinary user is somebody already.
