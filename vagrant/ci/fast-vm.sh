@@ -16,6 +16,9 @@
 # usage: vagrant/ci/fast-vm.sh | go run ./internal/lane -console
 #   LIMIT  seconds until the machine is ended (900)    MEM  MiB (1536)
 #   TREE   a tree of .ci/tree that is there already, of which to take the binaries
+#   COMMAND  a line of shell that the machine runs in the tree instead of the tests;
+#            its exit status is told on the console
+#   BRING    a directory that is put into the tree for it
 set -euo pipefail
 exec </dev/null
 PATH=$PATH:/usr/sbin:/sbin # where an ordinary user's PATH lacks modprobe
@@ -174,7 +177,10 @@ kernel=$(kernel)
 
 make_root "$work/root"
 mapfile -t patterns < <(grep -v '^#' "$here/packages")
+[ -z "${COMMAND:-}" ] || patterns=(./internal/need) # no test of it is run
 "$top/.ci/tree" "$work/root/src" "${patterns[@]}"
+[ -z "${COMMAND:-}" ] || echo "$COMMAND" >"$work/root/src/.ci/vm-command"
+[ -z "${BRING:-}" ] || cp -a "$BRING" "$work/root/src/"
 
 # Twice what is in it and 2 GiB to work in; the file is sparse.
 size=$(du -sm "$work/root" | cut -f1)
