@@ -31,6 +31,8 @@ if [ -e /src/.ci/vm-command ]; then
   cd /src && LAB_LANE=vm-fast LAB_VM=1 LAB_BIN=/src/bin sh .ci/vm-command
   printf '\n##vm-command exit %s\n' "$?"
 else
-  LAB_LANE=vm-fast LAB_VM=1 LAB_CHECKS=own TIMEOUT=10m /src/.ci/tests
+  # The lessons are typed on busybox's root by the machine's own lanes.
+  LAB_LANE=vm-fast LAB_VM=1 LAB_CHECKS=own TIMEOUT=10m JOBS=2 \
+    /src/.ci/tests -test.skip='^TestLesson$/^busybox$'
 fi
 poweroff -f

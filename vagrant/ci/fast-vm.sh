@@ -29,7 +29,7 @@ KERNEL=linux-image-cloud-amd64
 
 # What the tests may find beside busybox. iptables is left out: it loads its
 # matches as plug-ins, and nft(8) shows and makes the same tables.
-TOOLS=(dash findmnt getcap ip lsns mount newgidmap newuidmap nft nsenter pgrep ping ps
+TOOLS=(dash findmnt flock getcap ip lsns mount newgidmap newuidmap nft nsenter pgrep ping ps
   pstree setpriv strace umount unshare)
 # Modules, each with what it depends on. The first two are for the disk.
 MODULES=(virtio_pci virtio_blk overlay veth bridge dummy
@@ -189,7 +189,8 @@ mke2fs -q -F -t ext4 -O ^has_journal -E lazy_itable_init=0 -d "$work/root" "$wor
 make_initramfs "$kernel" "$work/initramfs" "$work/initramfs.cpio"
 rm -rf "$work/root"
 
-timeout --foreground -k 5 "${LIMIT:-900}" qemu-system-x86_64 -machine q35 -accel tcg,thread=multi \
+setpriv --pdeathsig TERM timeout -k 5 "${LIMIT:-900}" \
+  setpriv --pdeathsig KILL qemu-system-x86_64 -machine q35 -accel tcg,thread=multi \
   -cpu qemu64 -smp 2 -m "${MEM:-1536}" -nodefaults -no-user-config -display none \
   -no-reboot -serial stdio -kernel "$kernel"/boot/vmlinuz-* -initrd "$work/initramfs.cpio" \
   -drive file="$work/disk",format=raw,if=virtio,cache=unsafe \
