@@ -161,6 +161,7 @@ func TestInterruptEndsAll(t *testing.T) {
 			sleep MARK & echo ready; sleep MARK'`, 128 + 9},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel() // most of it is patience
 			cmd, mark := started(t, tt.script)
 			group := -cmd.Process.Pid
 			require.Less(t, group, -1)
