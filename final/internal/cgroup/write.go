@@ -25,21 +25,16 @@ func (c *Cgroup) Write(w Write) error {
 		w = *w.Instead
 		err = w.do(p.Dir)
 	}
-	if errors.Is(err, fs.ErrNotExist) {
-		err = w.absent(err)
+	absent := errors.Is(err, fs.ErrNotExist)
+	switch {
+	case absent && w.Optional:
+		err = nil
+	case absent:
+		err = fmt.Errorf("%s: this kernel has no %s: %w", w.From, w.File, err)
+	case err != nil:
+		err = fmt.Errorf("%s: %w", w.From, err)
 	}
-	if err != nil {
-		return fmt.Errorf("%s: %w", w.From, err)
-	}
-	return nil
-}
-
-// absent says what it means that the kernel has no such file.
-func (w Write) absent(err error) error {
-	if w.Optional {
-		return nil
-	}
-	return fmt.Errorf("this kernel has no %s: %w", w.File, err)
+	return err
 }
 
 // do writes the value.
