@@ -47,9 +47,12 @@ func (w Write) do(dir string) error {
 
 // check holds NotBelow: of version 2 the kernel would kill to reach the limit.
 func (w Write) check(dir string) error {
-	limit, err := strconv.ParseUint(w.Value, 10, 64)
-	if w.NotBelow == "" || err != nil { // max is not below anything
+	if w.NotBelow == "" || w.Value == "max" {
 		return nil
+	}
+	limit, err := strconv.ParseUint(w.Value, 10, 64)
+	if err != nil {
+		return fmt.Errorf("compare with %s: %w", w.NotBelow, err)
 	}
 	used, err := readNumber(filepath.Join(dir, w.NotBelow))
 	if err == nil && limit < used {
