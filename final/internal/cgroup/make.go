@@ -1,0 +1,170 @@
+//go:build linux
+
+package cgroup
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Make makes the cgroup that is asked for, and the missing ones above it. A
+// controller that is needed and not to be had is an error; then nothing is left.
+func Make(h Host, r Request) (*Cgroup, error) {
+	places, err := h.Places(r)
+	if err != nil {
+		return nil, err
+	}
+	c := &Cgroup{Path: r.Path}
+	for _, p := range places {
+		err := p.make(r.Needed)
+		c.Places = append(c.Places, p) // what it made so far is in it
+		if err != nil {
+			return nil, errors.Join(err, c.undo())
+		}
+	}
+	return c, nil
+}
+
+// make makes the directories of one hierarchy, from the top down.
+func (p *Place) make(needed []string) error {
+	err := p.makeParents(filepath.Dir(p.Dir))
+	if err != nil {
+		return err
+	}
+	if p.Version == 2 {
+		if err := p.handOn(needed); err != nil {
+			return err
+		}
+	}
+	if err := p.makeOne(p.Dir); err != nil {
+		return err
+	}
+	return p.mustBeEmpty()
+}
+
+// makeParents makes the cgroups above the container's as far as they are missing.
+func (p *Place) makeParents(dir string) error {
+	if dir == p.Mount || len(dir) <= len(p.Mount) {
+		return nil
+	}
+	if err := p.makeParents(filepath.Dir(dir)); err != nil {
+		return err
+	}
+	return p.makeOne(dir)
+}
+
+// makeOne makes one cgroup, unless it is there, and notes that we did.
+//
+//	mkdir /sys/fs/cgroup/memory/NAME
+func (p *Place) makeOne(dir string) error {
+	err := unix.Mkdir(dir, 0o755)
+	if errors.Is(err, unix.EEXIST) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("mkdir %s: %w", dir, err)
+	}
+	p.Made = append(p.Made, dir)
+	return nil
+}
+
+// mustBeEmpty refuses a cgroup in which processes are: they would be limited,
+// frozen and killed with the container (config-linux.md, "Control groups").
+func (p *Place) mustBeEmpty() error {
+	if slices.Contains(p.Made, p.Dir) {
+		return nil
+	}
+	pids, err := readWords(filepath.Join(p.Dir, "cgroup.procs"))
+	if err == nil && len(pids) > 0 { // 0 is one that we cannot see
+		err = fmt.Errorf("cgroup %s: process %s is in it, which is not the container's",
+			p.Dir, pids[0])
+	}
+	return err
+}
+
+// handOn has each cgroup above the container's hand the controllers on. One that is
+// only wished for may be refused.
+//
+//	echo +memory > /sys/fs/cgroup/cgroup.subtree_control
+func (p *Place) handOn(needed []string) error {
+	below := strings.TrimPrefix(filepath.Dir(p.Dir), p.Mount)
+	dir := p.Mount
+	for name := range strings.SplitSeq(below, "/") {
+		dir = filepath.Join(dir, name)
+		already, err := readWords(filepath.Join(dir, subtreeControl))
+		if err != nil {
+			return err
+		}
+		for _, controller := range slices.Clone(p.Controllers) {
+			if isBuiltIn(controller) || slices.Contains(already, controller) {
+				continue
+			}
+			err := writeFile(filepath.Join(dir, subtreeControl), "+"+controller)
+			if err == nil {
+				continue
+			}
+			if slices.Contains(needed, controller) {
+				return notHandedOn(dir, controller, err)
+			}
+			p.Controllers = slices.DeleteFunc(p.Controllers, func(name string) bool {
+				return name == controller
+			})
+		}
+	}
+	return nil
+}
+
+const subtreeControl = "cgroup.subtree_control"
+
+// notHandedOn says what a refusal by subtree_control means.
+func notHandedOn(dir, controller string, err error) error {
+	switch {
+	case errors.Is(err, unix.EBUSY):
+		return fmt.Errorf("cgroup %s cannot hand %s on: processes are in it: %w",
+			dir, controller, err)
+	case errors.Is(err, unix.ENOENT):
+		return fmt.Errorf("cgroup %s cannot hand %s on: it was not given it "+
+			"(see its cgroup.controllers): %w", dir, controller, err)
+	}
+	return err
+}
+
+// undo removes what Make has made; a cgroup that was there before stays.
+func (c *Cgroup) undo() error {
+	var errs []error
+	for _, p := range c.Places {
+		for _, dir := range slices.Backward(p.Made) {
+			errs = append(errs, removeTree(dir, time.Now()))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// readWords reads a file of words.
+func readWords(path string) ([]string, error) {
+	text, err := os.ReadFile(path)
+	return strings.Fields(string(text)), err
+}
+
+// writeFile is one write(2) to a file of the kernel, which never makes one.
+func writeFile(path, value string) error {
+	fd, err := unix.Open(path, unix.O_WRONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return &fs.PathError{Op: "open", Path: path, Err: err}
+	}
+	_, err = unix.Write(fd, []byte(value))
+	if err != nil {
+		err = fmt.Errorf("write %q to %s: %w", value, path, err)
+	}
+	// What a close(2) of such a file says is not about the value.
+	_ = unix.Close(fd)
+	return err
+}

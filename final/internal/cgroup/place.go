@@ -1,0 +1,55 @@
+package cgroup
+
+import (
+	"fmt"
+	"slices"
+)
+
+// Cgroup is a container's cgroup: one directory in each hierarchy that it needs. It
+// is kept in the container's state as JSON, and all its methods work on what was
+// read back.
+type Cgroup struct {
+	Path   string  `json:"path"`
+	Places []Place `json:"places"`
+	// Unit is the systemd unit that it belongs to, if there is one.
+	Unit string `json:"unit,omitempty"`
+}
+
+// Place is the container's directory in one hierarchy.
+type Place struct {
+	Version     int      `json:"version"`
+	Mount       string   `json:"mount"`
+	Dir         string   `json:"dir"`
+	Controllers []string `json:"controllers"` // those used here
+	// Made are the directories that Make has made, from the top down: Dir and
+	// those above that were missing.
+	Made []string `json:"made,omitempty"`
+}
+
+// place finds where a controller is.
+func (c *Cgroup) place(controller string) (Place, error) {
+	for _, p := range c.Places {
+		if slices.Contains(p.Controllers, controller) {
+			return p, nil
+		}
+	}
+	for _, p := range c.Places {
+		if p.Version == 2 && isBuiltIn(controller) {
+			return p, nil
+		}
+	}
+	return Place{}, fmt.Errorf("cgroup %s: the container has not joined the controller %s",
+		c.Path, controller)
+}
+
+// main is the place in which to look for the container's processes: they are the
+// same in all.
+func (c *Cgroup) main() (Place, error) {
+	if p, err := c.place("freezer"); err == nil {
+		return p, nil
+	}
+	if len(c.Places) == 0 {
+		return Place{}, fmt.Errorf("cgroup %s: it is in no hierarchy", c.Path)
+	}
+	return c.Places[0], nil
+}

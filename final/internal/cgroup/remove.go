@@ -1,0 +1,83 @@
+//go:build linux
+
+package cgroup
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// patience is how long Remove waits for the last process to be gone.
+const patience = 10 * time.Second
+
+// Remove removes the container's cgroup with all that was made below it, and then
+// the cgroups above that Make has made, as long as nobody else is in them. Removing
+// one that is gone already is no error.
+func (c *Cgroup) Remove() error {
+	deadline := time.Now().Add(patience)
+	var errs []error
+	for _, p := range c.Places {
+		err := removeTree(p.Dir, deadline)
+		errs = append(errs, err)
+		for _, dir := range slices.Backward(p.Made) {
+			if err != nil || unix.Rmdir(dir) != nil && dir != p.Dir {
+				break // another container's cgroup is in it
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// removeTree removes a cgroup, its descendants first. A process that has ended is
+// in it for a moment still: EBUSY until the deadline.
+//
+//	find DIR -depth -type d -exec rmdir {} \;
+func removeTree(dir string, deadline time.Time) error {
+	for pause := 100 * time.Microsecond; ; pause = min(2*pause, 10*time.Millisecond) {
+		err := unix.Rmdir(dir)
+		if err == nil || errors.Is(err, unix.ENOENT) {
+			return nil
+		}
+		if !errors.Is(err, unix.EBUSY) {
+			return fmt.Errorf("rmdir %s: %w", dir, err)
+		}
+		if err := removeChildren(dir, deadline); err != nil {
+			return err
+		}
+		if time.Now().After(deadline) {
+			return stillBusy(dir, err)
+		}
+		time.Sleep(pause)
+	}
+}
+
+// removeChildren removes the cgroups below one.
+func removeChildren(dir string, deadline time.Time) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	for _, entry := range entries {
+		if entry.IsDir() {
+			if err := removeTree(filepath.Join(dir, entry.Name()), deadline); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// stillBusy says which process keeps a cgroup.
+func stillBusy(dir string, err error) error {
+	pids, _ := readPids(filepath.Join(dir, "cgroup.procs")) // it is about err
+	if len(pids) > 0 {
+		return fmt.Errorf("rmdir %s: process %d is in it: %w", dir, pids[0], err)
+	}
+	return fmt.Errorf("rmdir %s: %w", dir, err)
+}
