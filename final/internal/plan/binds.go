@@ -25,15 +25,16 @@ func (b Bind) Words() Words {
 	if b.Recursive {
 		flags, shell = flags+"|AT_RECURSIVE", "mount --rbind"
 	}
-	call := fmt.Sprintf("open_tree(%q, %s)", b.Source, flags)
+	calls := []string{fmt.Sprintf("open_tree(%q, %s)", b.Source, flags)}
 	for _, set := range []struct {
 		Attrs
 		flag string
 	}{{b.Attrs, "0"}, {b.Tree, "AT_RECURSIVE"}} {
 		if set.Attrs != (Attrs{}) {
-			call += fmt.Sprintf("; mount_setattr(%s, {%s})", set.flag, set.text())
+			calls = append(calls, fmt.Sprintf("mount_setattr(%s, {%s})", set.flag, set.text()))
 		}
 	}
+	calls = append(calls, fmt.Sprintf("move_mount(\"ROOT%s\")", b.Target))
 	opts := b.Attrs.words("")
 	opts = append(opts, b.Tree.words("=recursive")...)
 	if len(opts) > 0 {
@@ -41,12 +42,12 @@ func (b Bind) Words() Words {
 	}
 	if b.Propagation != 0 {
 		shell += " --make-" + propagationWord(b.Propagation)
-		call += fmt.Sprintf("; mount(NULL, \"ROOT%s\", NULL, %s, NULL)",
-			b.Target, flagText(b.Propagation))
+		calls = append(calls, fmt.Sprintf("mount_setattr({propagation=%s})",
+			flagText(b.Propagation)))
 	}
 	return Words{
 		Does:  fmt.Sprintf("bind %s to %s", b.Source, b.Target),
-		Call:  call + fmt.Sprintf("; move_mount(\"ROOT%s\")", b.Target),
+		Call:  strings.Join(calls, "; "),
 		Shell: fmt.Sprintf("%s %s $ROOT%s", shell, b.Source, b.Target),
 		Man:   "open_tree(2)",
 	}

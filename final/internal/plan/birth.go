@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 )
 
 // The titles of the course under which the operations stand.
@@ -158,6 +159,9 @@ func (o OOMScore) Words() Words {
 	}
 }
 
+// Created is the last point at which init waits before it waits for start.
+const Created = "created"
+
 // Sync is where the two sides wait for each other. Either end that finds the other
 // dead ends, too.
 type Sync struct {
@@ -236,15 +240,26 @@ func (SendStart) Words() Words {
 	}
 }
 
-// cloneFlag returns the flag of clone(2) for a namespace.
+// CloneFlag returns the flag of clone(2) for a namespace.
+func CloneFlag(kind specs.LinuxNamespaceType) uintptr {
+	return map[specs.LinuxNamespaceType]uintptr{
+		specs.PIDNamespace: unix.CLONE_NEWPID, specs.NetworkNamespace: unix.CLONE_NEWNET,
+		specs.MountNamespace: unix.CLONE_NEWNS, specs.IPCNamespace: unix.CLONE_NEWIPC,
+		specs.UTSNamespace: unix.CLONE_NEWUTS, specs.UserNamespace: unix.CLONE_NEWUSER,
+		specs.CgroupNamespace: unix.CLONE_NEWCGROUP, specs.TimeNamespace: unix.CLONE_NEWTIME,
+	}[kind]
+}
+
+// cloneFlag returns the name of that flag.
 func cloneFlag(kind specs.LinuxNamespaceType) string {
 	switch kind {
 	case specs.NetworkNamespace:
 		return "CLONE_NEWNET"
 	case specs.MountNamespace:
 		return "CLONE_NEWNS"
+	default:
+		return "CLONE_NEW" + strings.ToUpper(string(kind))
 	}
-	return "CLONE_NEW" + strings.ToUpper(string(kind))
 }
 
 // toolName returns what unshare(1) and nsenter(1) call a namespace.

@@ -165,8 +165,9 @@ func titleOf(kind specs.LinuxNamespaceType) string {
 		return TitleUser
 	case specs.MountNamespace:
 		return TitleMount
+	default:
+		return TitlePID
 	}
-	return TitlePID
 }
 
 // place compiles init's session, keys and names.

@@ -22,7 +22,7 @@ func (c *compiler) prepare() error {
 		c.add(TitleExec, Init, "", Personality{string(person.Domain)})
 	}
 	c.user(p)
-	c.sync("created")
+	c.sync(Created)
 	return nil
 }
 
@@ -39,7 +39,8 @@ func (c *compiler) process(p *specs.Process) {
 	if s := p.Scheduler; s != nil {
 		op := Schedule{
 			Policy: uint32(spec.Policy(s.Policy)), Name: string(s.Policy), Nice: s.Nice,
-			Priority: uint32(s.Priority), Runtime: s.Runtime, Deadline: s.Deadline, Period: s.Period,
+			Priority: uint32(s.Priority),
+			Runtime:  s.Runtime, Deadline: s.Deadline, Period: s.Period,
 		}
 		for _, flag := range s.Flags {
 			op.Flags |= spec.SchedFlag(flag)

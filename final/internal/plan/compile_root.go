@@ -2,10 +2,12 @@ package plan
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"maps"
 	"path"
 	"slices"
+	"strings"
 
 	"lab/final/internal/device"
 
@@ -47,7 +49,7 @@ func (c *compiler) mount(m specs.Mount) error {
 	target := path.Clean("/" + m.Destination)
 	if h.bind || m.Type == "bind" {
 		if m.Source == "" {
-			return fmt.Errorf("a bind mount without a source")
+			return errors.New("a bind mount without a source")
 		}
 		c.add(TitleVolumes, Init, "", Bind{
 			Source: c.path(m.Source), Target: target, Recursive: h.recursive,
@@ -78,14 +80,7 @@ func (c *compiler) mount(m specs.Mount) error {
 
 // joined is a file system's own options as mount(2) takes them.
 func joined(data []string) string {
-	text := ""
-	for i, word := range data {
-		if i > 0 {
-			text += ","
-		}
-		text += word
-	}
-	return text
+	return strings.Join(data, ",")
 }
 
 // mountCgroups compiles the view of the cgroups: version 2's one tree, or a directory
@@ -93,7 +88,7 @@ func joined(data []string) string {
 func (c *compiler) mountCgroups(target string, h how) error {
 	hierarchies := c.host.Cgroups.Hierarchies
 	if len(hierarchies) == 0 {
-		return fmt.Errorf("this machine has no cgroups mounted")
+		return errors.New("this machine has no cgroups mounted")
 	}
 	flags := h.flags | unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC
 	if hierarchies[0].Version == 2 {

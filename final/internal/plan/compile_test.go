@@ -155,17 +155,26 @@ func TestWords(t *testing.T) {
 // What cannot be done is refused by name, before anything is done.
 func TestRefused(t *testing.T) {
 	for _, test := range []struct{ name, config, want string }{
-		{"idmap", `"mounts":[{"destination":"/a","source":"/b","options":["bind","idmap"]}]`,
-			`.mounts[0]: /a: option "idmap"`},
-		{"copy up", `"mounts":[{"destination":"/a","type":"proc","options":["tmpcopyup"]}]`,
-			"this is no tmpfs but proc"},
-		{"recursive", `"mounts":[{"destination":"/a","type":"tmpfs","options":["rro"]}]`,
-			"are for binds"},
-		{"rdt", `"x":{},"linux":{"namespaces":[{"type":"mount"}],"intelRdt":{}}`,
-			".linux.intelRdt: not supported"},
+		{
+			"idmap", `"mounts":[{"destination":"/a","source":"/b","options":["bind","idmap"]}]`,
+			`.mounts[0]: /a: option "idmap"`,
+		},
+		{
+			"copy up", `"mounts":[{"destination":"/a","type":"proc","options":["tmpcopyup"]}]`,
+			"this is no tmpfs but proc",
+		},
+		{
+			"recursive", `"mounts":[{"destination":"/a","type":"tmpfs","options":["rro"]}]`,
+			"are for binds",
+		},
+		{
+			"rdt", `"x":{},"linux":{"namespaces":[{"type":"mount"}],"intelRdt":{}}`,
+			".linux.intelRdt: not supported",
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			text := `{"ociVersion":"1.2.0","root":{"path":"r"},"process":{"args":["a"],"cwd":"/"},` +
+			text := `{"ociVersion":"1.2.0","root":{"path":"r"},` +
+				`"process":{"args":["a"],"cwd":"/"},` +
 				`"linux":{"namespaces":[{"type":"mount"}]},` + test.config + `}`
 			config, err := spec.Parse([]byte(text))
 			if err == nil {

@@ -3,6 +3,7 @@ package plan
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"lab/final/internal/cgroup"
@@ -56,8 +57,9 @@ type FilterDevices struct {
 func (f FilterDevices) Words() Words {
 	return Words{
 		Does: fmt.Sprintf("filter devices by %d rules", len(f.Rules)),
-		Call: "bpf(BPF_PROG_LOAD, BPF_PROG_TYPE_CGROUP_DEVICE); bpf(BPF_PROG_ATTACH, BPF_CGROUP_DEVICE)",
-		Man:  "bpf(2)",
+		Call: "bpf(BPF_PROG_LOAD, BPF_PROG_TYPE_CGROUP_DEVICE); " +
+			"bpf(BPF_PROG_ATTACH, BPF_CGROUP_DEVICE)",
+		Man: "bpf(2)",
 	}
 }
 
@@ -124,10 +126,8 @@ func isEmpty(r *specs.LinuxResources) bool {
 // dirOf returns the container's directory for a controller.
 func (c *compiler) dirOf(controller string) string {
 	for _, p := range c.places {
-		for _, name := range p.Controllers {
-			if name == controller {
-				return p.Dir
-			}
+		if slices.Contains(p.Controllers, controller) {
+			return p.Dir
 		}
 	}
 	for _, p := range c.places {

@@ -49,8 +49,8 @@ type Bounding struct {
 func (b Bounding) Words() Words {
 	return Words{
 		Does:  "bound the capabilities",
-		Call:  fmt.Sprintf("prctl(PR_CAPBSET_DROP, …)  for all but %s", list(b.Sets.Bounding)),
-		Shell: "setpriv --bounding-set " + capList(b.Sets.Bounding) + " …",
+		Call:  "prctl(PR_CAPBSET_DROP, …)  for all but " + list(b.Bounding),
+		Shell: "setpriv --bounding-set " + capList(b.Bounding) + " …",
 		Man:   "capabilities(7)",
 	}
 }
@@ -225,7 +225,8 @@ type CloseFiles struct {
 func (c CloseFiles) Words() Words {
 	return Words{
 		Does: fmt.Sprintf("close the files from %d on", c.From),
-		Call: fmt.Sprintf("close_range(%d, ~0U, CLOSE_RANGE_CLOEXEC)", c.From), Man: "close_range(2)",
+		Call: fmt.Sprintf("close_range(%d, ~0U, CLOSE_RANGE_CLOEXEC)", c.From),
+		Man:  "close_range(2)",
 	}
 }
 
@@ -242,8 +243,9 @@ func (e Exec) Words() Words {
 		quoted[i] = fmt.Sprintf("%q", word)
 	}
 	return Words{
-		Does:  "exec", // the error names the program itself, as clients expect
-		Call:  fmt.Sprintf("execve(path:program, [%s], %d variables)", strings.Join(quoted, ", "), len(e.Env)),
+		Does: "exec", // the error names the program itself, as clients expect
+		Call: fmt.Sprintf("execve(path:program, [%s], %d variables)",
+			strings.Join(quoted, ", "), len(e.Env)),
 		Shell: "exec " + strings.Join(e.Args, " "), Man: "execve(2)",
 	}
 }

@@ -141,8 +141,9 @@ type BindNode struct {
 // Words tell about it.
 func (b BindNode) Words() Words {
 	return Words{
-		Does:  fmt.Sprintf("bind the host's device %s", b.Path),
-		Call:  fmt.Sprintf("open_tree(%q, OPEN_TREE_CLONE); move_mount(\"ROOT%s\")", b.Path, b.Path),
+		Does: "bind the host's device " + b.Path,
+		Call: fmt.Sprintf("open_tree(%q, OPEN_TREE_CLONE); move_mount(\"ROOT%s\")",
+			b.Path, b.Path),
 		Shell: fmt.Sprintf("touch $ROOT%s && mount --bind %s $ROOT%s", b.Path, b.Path, b.Path),
 		Man:   "open_tree(2)",
 	}

@@ -83,7 +83,8 @@ func checkMaps(c *specs.Spec) error {
 	}
 	for clock := range l.TimeOffsets {
 		if clock != "monotonic" && clock != "boottime" {
-			found = append(found, wrong(".linux.timeOffsets", "%q is no clock with an offset", clock))
+			found = append(found, wrong(".linux.timeOffsets",
+				"%q is no clock with an offset", clock))
 		}
 	}
 	return errors.Join(found...)
@@ -135,9 +136,10 @@ func checkSysctls(c *specs.Spec) error {
 		_, own := Namespace(c, kind)
 		switch {
 		case !ok:
-			found = append(found, wrong(field, "it belongs to no namespace: it would change the host"))
+			found = append(found, wrong(field, "it would change the host: no namespace has it"))
 		case !own:
-			found = append(found, wrong(field, "it would change the host: there is no %s namespace", kind))
+			found = append(found, wrong(field,
+				"it would change the host: there is no %s namespace", kind))
 		}
 		found = append(found, text(field, key+value))
 	}

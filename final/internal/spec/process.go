@@ -67,7 +67,7 @@ func checkRlimits(field string, all []specs.POSIXRlimit) error {
 		case seen[r.Type]:
 			found = append(found, wrong(at+".type", "%s is there twice", r.Type))
 		case r.Soft > r.Hard:
-			found = append(found, wrong(at+".soft", "%d is above the hard limit, %d", r.Soft, r.Hard))
+			found = append(found, wrong(at+".soft", "%d is above the hard %d", r.Soft, r.Hard))
 		}
 		seen[r.Type] = true
 	}

@@ -116,7 +116,7 @@ func CheckID(id string) error {
 	}
 	for _, r := range id {
 		if !isIDRune(r) {
-			return fmt.Errorf("container ID %q: %q is neither letter, digit nor one of _+-.", id, r)
+			return fmt.Errorf("container ID %q: %q is no letter, digit, dot or one of _+-", id, r)
 		}
 	}
 	return nil
