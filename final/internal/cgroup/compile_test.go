@@ -49,7 +49,7 @@ func testCase(t *testing.T, text string, machines map[string]Host) {
 	for _, part := range parts[1:] {
 		names, want, _ := strings.Cut(part, "\n")
 		names, isError := strings.CutSuffix(names, " error")
-		for _, host := range strings.FieldsSeq(names) {
+		for host := range strings.FieldsSeq(names) {
 			h, known := machines[host]
 			require.True(t, known, host)
 			l, err := Compile(r, h)
