@@ -108,10 +108,8 @@ func (l *Limits) need(controller string) {
 
 // controller is how one part of the resources is told to a kernel.
 type controller struct {
-	section string // in config.json, below linux.resources
-	v1      compileFunc
-	v2      compileFunc
-	names   [2]string // of the controller, on version 1 and 2; empty if there is none
+	nameV1, nameV2 string // empty if that version has none
+	v1, v2         compileFunc
 }
 
 // compileFunc turns resources into writes: none if nothing is asked for.
@@ -120,23 +118,30 @@ type compileFunc func(*specs.LinuxResources) ([]Write, error)
 // controllers lists what can be limited, in the order in which it is written.
 func controllers() []controller {
 	return []controller{
-		{"memory", memoryV1, memoryV2, [2]string{"memory", "memory"}},
-		{"pids", pidsMax, pidsMax, [2]string{"pids", "pids"}},
+		{"memory", "memory", memoryV1, memoryV2},
+		{"cpu", "cpu", cpuV1, cpuV2},
+		{"cpuset", "cpuset", cpusetOf, cpusetOf},
+		{"pids", "pids", pidsMax, pidsMax},
+		{"blkio", "io", blkioV1, ioV2},
+		{"hugetlb", "hugetlb", hugetlbV1, hugetlbV2},
+		{"rdma", "rdma", rdmaOf, rdmaOf},
+		{"net_cls", "", netClassV1, nil},
+		{"net_prio", "", netPriorityV1, nil},
 	}
 }
 
 // compile chooses the version by where the host has the controller.
 func (c controller) compile(r *specs.LinuxResources, h Host) ([]Write, error) {
 	switch {
-	case h.Version(c.names[0]) == 1:
+	case h.Version(c.nameV1) == 1:
 		return c.v1(r)
-	case h.Version(c.names[1]) == 2:
+	case h.Version(c.nameV2) == 2:
 		return c.v2(r)
 	}
-	// Whether anything was asked for either function knows; only then is it an error.
-	name, ask := c.names[1], c.v2
-	if name == "" {
-		name, ask = c.names[0], c.v1
+	// Whether anything is asked for only the functions know; else nothing is missing.
+	name, ask := c.nameV2, c.v2
+	if ask == nil {
+		name, ask = c.nameV1, c.v1
 	}
 	writes, err := ask(r)
 	if err == nil && len(writes) > 0 {

@@ -185,9 +185,10 @@ func isBuiltIn(controller string) bool { return controller == "cgroup" || contro
 // OwnDir is the directory of this process's own cgroup; false if the mount does
 // not show it.
 func (h Hierarchy) OwnDir() (string, bool) {
+	// Beginning with /.. a path is outside of our cgroup namespace.
+	outside := strings.HasPrefix(h.Own, "/..") || strings.HasPrefix(h.Root, "/..")
 	below, err := filepath.Rel(h.Root, h.Own)
-	if err != nil || below == ".." || strings.HasPrefix(below, "../") ||
-		strings.HasPrefix(h.Own, "/..") {
+	if outside || err != nil || below == ".." || strings.HasPrefix(below, "../") {
 		return "", false
 	}
 	return filepath.Join(h.Mount, below), true

@@ -73,6 +73,33 @@ func (p *Place) makeOne(dir string) error {
 		return fmt.Errorf("mkdir %s: %w", dir, err)
 	}
 	p.Made = append(p.Made, dir)
+	if p.Version == 1 && slices.Contains(p.Controllers, "cpuset") {
+		return copyCpuset(dir)
+	}
+	return nil
+}
+
+// copyCpuset gives a new cgroup of version 1 the processors and memory nodes of the
+// one above: it is born without any, and then nobody can join it.
+//
+//	cat ../cpuset.cpus > cpuset.cpus
+func copyCpuset(dir string) error {
+	for _, name := range []string{"cpuset.cpus", "cpuset.mems"} {
+		own, err := readWords(filepath.Join(dir, name))
+		if err != nil {
+			return err
+		}
+		if len(own) > 0 {
+			continue // cgroup.clone_children has done it
+		}
+		above, err := os.ReadFile(filepath.Join(filepath.Dir(dir), name))
+		if err != nil {
+			return err
+		}
+		if err := writeFile(filepath.Join(dir, name), string(above)); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -122,8 +149,6 @@ func (p *Place) handOn(needed []string) error {
 	return nil
 }
 
-const subtreeControl = "cgroup.subtree_control"
-
 // notHandedOn says what a refusal by subtree_control means.
 func notHandedOn(dir, controller string, err error) error {
 	switch {
@@ -146,12 +171,6 @@ func (c *Cgroup) undo() error {
 		}
 	}
 	return errors.Join(errs...)
-}
-
-// readWords reads a file of words.
-func readWords(path string) ([]string, error) {
-	text, err := os.ReadFile(path)
-	return strings.Fields(string(text)), err
 }
 
 // writeFile is one write(2) to a file of the kernel, which never makes one.

@@ -5,6 +5,9 @@ import (
 	"slices"
 )
 
+// subtreeControl is version 2's file of the controllers that a cgroup hands on.
+const subtreeControl = "cgroup.subtree_control"
+
 // Cgroup is a container's cgroup: one directory in each hierarchy that it needs. It
 // is kept in the container's state as JSON, and all its methods work on what was
 // read back.
@@ -19,6 +22,7 @@ type Cgroup struct {
 type Place struct {
 	Version     int      `json:"version"`
 	Mount       string   `json:"mount"`
+	Root        string   `json:"root"` // the cgroup that is seen at Mount
 	Dir         string   `json:"dir"`
 	Controllers []string `json:"controllers"` // those used here
 	// Made are the directories that Make has made, from the top down: Dir and

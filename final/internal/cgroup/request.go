@@ -62,7 +62,7 @@ func (h Host) Places(r Request) ([]Place, error) {
 	asked := slices.Concat(r.Needed, r.Wished)
 	var places []Place
 	for i, hierarchy := range h.Hierarchies {
-		p := Place{Version: hierarchy.Version, Mount: hierarchy.Mount}
+		p := Place{Version: hierarchy.Version, Mount: hierarchy.Mount, Root: hierarchy.Root}
 		for _, name := range asked {
 			if h.find(name) == i && !slices.Contains(p.Controllers, name) {
 				p.Controllers = append(p.Controllers, name)
