@@ -28,11 +28,9 @@ func dockerProfile(t *testing.T, goarch string) *specs.LinuxSeccomp {
 	}
 	for _, s := range whole.Syscalls {
 		in, out := s.Includes, s.Excludes
-		wanted := out == nil || !slices.Contains(out.Arches, goarch)
-		if in != nil && (len(in.Caps) > 0 || in.Arches != nil && !slices.Contains(in.Arches, goarch)) {
-			wanted = false
-		}
-		if wanted {
+		without := out != nil && slices.Contains(out.Arches, goarch)
+		other := in != nil && in.Arches != nil && !slices.Contains(in.Arches, goarch)
+		if !without && !other && (in == nil || len(in.Caps) == 0) {
 			p.Syscalls = append(p.Syscalls, s.LinuxSyscall)
 		}
 	}
