@@ -62,8 +62,15 @@ type installation struct {
 
 	waits    bool
 	listener atomic.Int64 // the file's number, or what the kernel says instead
-	told     atomic.Bool  // whether the file was handed on
+	told     atomic.Int32 // whether the file was handed on
 }
+
+// The values of told.
+const (
+	notTold = iota
+	told
+	nobodyToTell
+)
 
 // prepare is an installation that loads the filter.
 func (f *Filter) prepare() (*installation, error) {
@@ -130,11 +137,11 @@ func (in *installation) install() (step int, errno syscall.Errno) {
 		uintptr(unsafe.Pointer(&in.head)))
 	if in.waits {
 		in.listener.Store(result(fd, errno))
-		for !in.told.Load() {
+		for in.told.Load() == notTold {
 			continue // any system call could be one for which the listener has to answer
 		}
 	}
-	if errno != 0 || in.path == nil {
+	if errno != 0 || in.path == nil || in.told.Load() == nobodyToTell {
 		return stepLoad, errno
 	}
 	_, _, errno = syscall.RawSyscall(unix.SYS_EXECVE, uintptr(unsafe.Pointer(in.path)),
@@ -167,7 +174,11 @@ func (in *installation) handOn(deliver Deliver, ready chan<- struct{}, delivered
 		err = errors.Join(deliver(listener), listener.Close())
 	}
 	delivered <- err
-	in.told.Store(true)
+	if err != nil {
+		in.told.Store(nobodyToTell)
+		return
+	}
+	in.told.Store(told)
 }
 
 // nothingYet is neither a file's number nor an errno.
