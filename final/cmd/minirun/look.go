@@ -30,6 +30,9 @@ func (a *app) json(value any) error {
 	return out.Encode(value)
 }
 
+// line prints a value in one line, for those who read a stream.
+func (a *app) line(value any) error { return json.NewEncoder(a.out).Encode(value) }
+
 // list prints all containers.
 func (a *app) list(args []string) (int, error) {
 	flags := newFlags("list")

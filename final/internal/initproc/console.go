@@ -6,6 +6,7 @@ import (
 	"os"
 
 	"lab/final/internal/plan"
+	"lab/final/internal/rootfs"
 
 	"golang.org/x/sys/unix"
 )
@@ -13,6 +14,13 @@ import (
 // console makes a terminal of the container's own devpts init's standard streams, and
 // sends the end at which it is typed to whoever listens on the console socket.
 func (p *process) console(op plan.Console) error {
+	if p.root == nil { // a process that is added later finds the root in place
+		root, err := rootfs.Open("/")
+		if err != nil {
+			return err
+		}
+		p.root = root
+	}
 	master, err := openMaster(p.root.OpenFile)
 	if err != nil {
 		return err

@@ -45,6 +45,12 @@ func Main(socket int) int {
 	if err := wire.Receive(p.socket, &p.job); err != nil {
 		return died // the runtime gave up and has said why
 	}
+	if p.job.Hide {
+		// Until now there was nothing to find in us, and from here on nobody looks.
+		if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
+			return died
+		}
+	}
 	err := p.run()
 	if !errors.Is(err, wire.ErrDead) {
 		// Who would read it may be gone; then there is nobody to tell.

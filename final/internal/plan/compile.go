@@ -173,10 +173,7 @@ func titleOf(kind specs.LinuxNamespaceType) string {
 // place compiles init's session, keys and names.
 func (c *compiler) place() error {
 	c.add(TitlePID, Init, "", NewSession{})
-	if !c.request.NoNewKeyring {
-		c.add(TitlePID, Init, "", NewKeyring{"_ses." + c.id})
-		c.orElse("ENOSYS", nil)
-	}
+	c.keyring()
 	if c.config.Hostname != "" {
 		c.add(TitleUTS, Init, "", Sethostname{c.config.Hostname})
 	}
@@ -184,6 +181,14 @@ func (c *compiler) place() error {
 		c.add(TitleUTS, Init, "", Setdomainname{c.config.Domainname})
 	}
 	return nil
+}
+
+// keyring compiles the container's session keyring, unless it keeps the caller's.
+func (c *compiler) keyring() {
+	if !c.request.NoNewKeyring {
+		c.add(TitlePID, Init, "", NewKeyring{"_ses." + c.id})
+		c.orElse("ENOSYS", nil)
+	}
 }
 
 // meet compiles the hooks that run while the host's root can still be seen.

@@ -18,12 +18,17 @@ const defaultUmask = 0o022
 func (c *compiler) prepare() error {
 	p := c.config.Process
 	c.process(p)
-	if person := c.config.Linux.Personality; person != nil {
-		c.add(TitleExec, Init, "", Personality{string(person.Domain)})
-	}
+	c.personality()
 	c.user(p)
 	c.sync(Created)
 	return nil
+}
+
+// personality compiles the execution domain.
+func (c *compiler) personality() {
+	if person := c.config.Linux.Personality; person != nil {
+		c.add(TitleExec, Init, "", Personality{string(person.Domain)})
+	}
 }
 
 // process compiles what is limited process by process.

@@ -175,13 +175,18 @@ func (c *compiler) dev() error {
 		}
 	}
 	if c.config.Process.Terminal {
-		op := Console{Dev: !c.devIsBound(), UID: c.config.Process.User.UID}
-		if size := c.config.Process.ConsoleSize; size != nil {
-			op.Rows, op.Cols = uint16(min(size.Height, 1<<16-1)), uint16(min(size.Width, 1<<16-1))
-		}
-		c.add(TitleMount, Init, "", op)
+		c.terminal(c.config.Process, !c.devIsBound())
 	}
 	return nil
+}
+
+// terminal compiles the terminal of a process; with dev it is /dev/console, too.
+func (c *compiler) terminal(p *specs.Process, dev bool) {
+	op := Console{Dev: dev, UID: p.User.UID}
+	if size := p.ConsoleSize; size != nil {
+		op.Rows, op.Cols = uint16(min(size.Height, 1<<16-1)), uint16(min(size.Width, 1<<16-1))
+	}
+	c.add(TitleMount, Init, "", op)
 }
 
 // devIsBound reports whether /dev is a directory of the host's.

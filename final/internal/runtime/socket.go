@@ -54,12 +54,12 @@ func byShortName(dir string, do func(dir string) error) error {
 }
 
 // dialConsole connects to who waits for the terminal.
-func (c *creation) dialConsole() (*os.File, error) {
+func (l *launch) dialConsole() (*os.File, error) {
 	switch {
-	case c.io.Console != nil:
-		return c.io.Console, nil
-	case c.io.ConsoleSocket != "":
-		return dial(c.io.ConsoleSocket)
+	case l.io.Console != nil:
+		return l.io.Console, nil
+	case l.io.ConsoleSocket != "":
+		return dial(l.io.ConsoleSocket)
 	}
 	return nil, errors.New("the configuration asks for a terminal: name a --console-socket")
 }

@@ -4,11 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"time"
 
 	"lab/final/internal/hook"
-	"lab/final/internal/spec"
 	"lab/final/internal/wire"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -69,9 +67,19 @@ func (r *Runtime) release(c *record) error {
 	if err := wire.Send(socket, wire.Word{Point: "start"}); err != nil {
 		return fmt.Errorf("tell init to start: %w", err)
 	}
+	return awaitExec(socket)
+}
+
+// awaitExec waits until execve(2) has closed the process's end of a socket, or the
+// process has said why there will be none.
+func awaitExec(socket *os.File) error {
 	var word wire.Word
-	if err := wire.Receive(socket, &word); err != nil {
-		return nil // the end of the stream: execve(2) has closed init's end
+	err := wire.Receive(socket, &word)
+	switch {
+	case errors.Is(err, wire.ErrDead):
+		return nil
+	case err != nil:
+		return err
 	}
 	return errors.New(word.Error)
 }
@@ -97,7 +105,7 @@ func (r *Runtime) Delete(id string, force bool) (warning, err error) {
 	if force {
 		// Whoever is at work on it may wait for its init.
 		if c, err := r.load(id); err == nil {
-			_ = c.Init.end() // it is tried again below, and that counts
+			_ = c.Init.signal(unix.SIGKILL) // it is tried again below, and that counts
 		}
 	}
 	lock, err := r.lockPatiently(id)
@@ -116,9 +124,6 @@ func (r *Runtime) Delete(id string, force bool) (warning, err error) {
 	if !force && status != specs.StateStopped && status != specs.StateCreated {
 		return nil, fmt.Errorf("container %q is %s: %w", id, status, ErrRunning)
 	}
-	if err := c.Init.end(); err != nil {
-		return nil, err
-	}
 	if err := r.sweep(c); err != nil {
 		return nil, err
 	}
@@ -136,13 +141,4 @@ func (r *Runtime) lockPatiently(id string) (*os.File, error) {
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
-}
-
-// Config reads the configuration that a container was made from.
-func (r *Runtime) Config(id string) (*specs.Spec, error) {
-	text, err := os.ReadFile(filepath.Join(r.dir(id), spec.File))
-	if err != nil {
-		return nil, fmt.Errorf("container %q: %w", id, err)
-	}
-	return spec.Parse(text)
 }

@@ -26,7 +26,7 @@ type Job struct {
 	Ops   json.RawMessage `json:"ops"`   // as plan.Decode reads them
 	Files map[string]int  `json:"files"` // file descriptors, by the slot they fill
 	State specs.State     `json:"state"` // for hooks
-	Keep  int             `json:"keep"`  // how many files from 3 on the command keeps
+	Hide  bool            `json:"hide"`  // from processes that are in the container already
 }
 
 // Word is a message of init or to init.
