@@ -144,42 +144,47 @@ func truth(t testing.TB) string {
 	return path
 }
 
-// A cgroup is joined before anything else: the cgroup namespace begins there.
+// A cgroup is joined before anything else: the cgroup namespace begins there. Here are
+// both ways, where the machine has both versions.
 func TestCgroup(t *testing.T) {
 	need.Sandbox(t)
 	need.Cgroup(t, "pids")
-	nothingLeft(t)
 	hierarchies, err := need.Hierarchies()
 	require.NoError(t, err)
 	for _, h := range hierarchies {
-		if !h.Has("pids") {
+		if h.Version == 1 && !h.Has("pids") {
 			continue
 		}
-		dir := filepath.Join(h.Mount, "labstage")
-		require.NoError(t, os.Mkdir(dir, 0o755))
-		t.Cleanup(func() { require.NoError(t, os.Remove(dir)) })
-		name := "cgroup.procs"
-		c := Child{Args: []string{"hold"}}
-		if h.Version == 2 {
-			c.Cgroup, err = os.Open(dir)
+		t.Run(fmt.Sprint("version ", h.Version), func(t *testing.T) {
+			nothingLeft(t)
+			dir := filepath.Join(h.Mount, "labstage")
+			require.NoError(t, os.Mkdir(dir, 0o755))
+			t.Cleanup(func() { require.NoError(t, os.Remove(dir)) })
+			c := Child{Args: []string{"hold"}}
+			if h.Version == 2 {
+				c.Cgroup = openFor(t, dir, os.O_RDONLY)
+			} else {
+				c.Tasks = []*os.File{openFor(t, filepath.Join(dir, "tasks"), os.O_WRONLY)}
+			}
+			s := mustStart(t, c)
+			require.Contains(t, s.Cgroups, "/labstage\n")
+			inside, err := os.ReadFile(filepath.Join(dir, "cgroup.procs"))
 			require.NoError(t, err)
-			defer c.Cgroup.Close()
-		} else {
-			tasks, err := os.OpenFile(filepath.Join(dir, "tasks"), os.O_WRONLY, 0)
-			require.NoError(t, err)
-			defer tasks.Close()
-			c.Tasks = []*os.File{tasks}
-		}
-		s := mustStart(t, c)
-		require.Contains(t, s.Cgroups, "/labstage\n")
-		inside, err := os.ReadFile(filepath.Join(dir, name))
-		require.NoError(t, err)
-		require.Equal(t, fmt.Sprintln(s.pid), string(inside))
+			require.Equal(t, fmt.Sprintln(s.pid), string(inside))
 
-		c.New = unix.CLONE_NEWCGROUP | unix.CLONE_NEWPID
-		apart := mustStart(t, c)
-		require.NotContains(t, apart.Cgroups, "labstage")
+			c.New = unix.CLONE_NEWCGROUP | unix.CLONE_NEWPID
+			apart := mustStart(t, c)
+			require.NotContains(t, apart.Cgroups, "labstage")
+		})
 	}
+}
+
+func openFor(t *testing.T, path string, flags int) *os.File {
+	t.Helper()
+	file, err := os.OpenFile(path, flags, 0)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, file.Close()) })
+	return file
 }
 
 // The program cannot be overwritten through /proc/PID/exe, neither while it runs nor by
