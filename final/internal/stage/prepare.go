@@ -27,7 +27,7 @@ func prepare(c *Child) (*prepared, error) {
 		return nil, errors.New("start a stage: no program to execute")
 	}
 	p := &prepared{c: c}
-	for _, step := range []func() error{p.connect, p.copyFiles, p.places, p.texts} {
+	for _, step := range []func() error{p.copyFiles, p.places, p.texts, p.connect} {
 		if err := step(); err != nil {
 			return nil, errors.Join(err, p.closeAll())
 		}
@@ -52,6 +52,9 @@ func (p *prepared) texts() error {
 // connect makes the socket on which the child reports. Words stay whole on it, and it
 // ends when the last process that has it does.
 func (p *prepared) connect() error {
+	if p.isPlain() {
+		return nil
+	}
 	ends, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return fmt.Errorf("socketpair for the first stage: %w", err)

@@ -54,9 +54,7 @@ func look() (report, error) {
 		Arguments: os.Args, Environ: os.Environ(),
 	}
 	for _, k := range kinds {
-		if k.file != "" {
-			r.Namespaces[k.file], _ = os.Readlink("/proc/self/ns/" + k.file)
-		}
+		r.Namespaces[k.file], _ = os.Readlink("/proc/self/ns/" + k.file)
 	}
 	status, err := os.ReadFile("/proc/self/status")
 	if err != nil {

@@ -10,8 +10,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
@@ -22,6 +24,7 @@ import (
 // The program has the files it was given, in their order, its arguments and its
 // environment; of this process's files, whatever their numbers, it has none.
 func TestFiles(t *testing.T) {
+	need.Sandbox(t)
 	nothingLeft(t)
 	stray, err := unix.Dup(1) // open across execve(2)
 	require.NoError(t, err)
@@ -33,16 +36,19 @@ func TestFiles(t *testing.T) {
 		t.Cleanup(func() { require.NoError(t, file.Close()) })
 		given = append([]*os.File{file}, given...)
 	}
-	s := mustStart(t, Child{
-		Args: []string{"hold", "a b", ""}, Env: []string{"X=1", "Y="}, Files: given,
-	})
-	require.Equal(t, []string{"hold", "a b", ""}, s.Arguments)
-	require.Equal(t, []string{"X=1", "Y="}, s.Environ)
-	require.Len(t, s.Files, 3+len(given), s.Files)
-	for i, file := range given {
-		require.Equal(t, fmt.Sprint(3+i, " ", file.Name()), s.Files[3+i])
+	for _, staged := range []uintptr{0, unix.CLONE_NEWTIME} {
+		s := mustStart(t, Child{
+			Args: []string{"hold", "a b", ""}, Env: []string{"X=1", "Y="}, Files: given,
+			New: staged,
+		})
+		require.Equal(t, []string{"hold", "a b", ""}, s.Arguments)
+		require.Equal(t, []string{"X=1", "Y="}, s.Environ)
+		require.Len(t, s.Files, 3+len(given), s.Files)
+		for i, file := range given {
+			require.Equal(t, fmt.Sprint(3+i, " ", file.Name()), s.Files[3+i])
+		}
+		require.Equal(t, os.Getpid(), s.Parent)
 	}
-	require.Equal(t, os.Getpid(), s.Parent)
 }
 
 // What cannot be started is named, and leaves nothing.
@@ -54,8 +60,10 @@ func TestErrors(t *testing.T) {
 	exe, err := os.Open(text)
 	require.NoError(t, err)
 	defer exe.Close()
-	_, err = Start(&Child{Exe: exe, Args: []string{"x"}, New: all})
-	require.EqualError(t, err, "execute "+text+": exec format error")
+	for _, staged := range []uintptr{0, unix.CLONE_NEWTIME} {
+		_, err = Start(&Child{Exe: exe, Args: []string{"x"}, New: all | staged})
+		require.EqualError(t, err, "execute "+text+": exec format error")
+	}
 
 	_, err = Start(&Child{Exe: exe})
 	require.EqualError(t, err, "start a stage: no program to execute")
@@ -117,7 +125,7 @@ func TestUnderGarbageCollection(t *testing.T) {
 	for range 4 {
 		starters.Go(func() {
 			for range 25 {
-				pid, err := Start(&Child{Exe: exe, Args: []string{"true"}, New: unix.CLONE_NEWPID})
+				pid, err := Start(&Child{Exe: exe, Args: []string{"true"}, New: unix.CLONE_NEWTIME})
 				if err == nil {
 					_, err = wait(pid)
 				}
@@ -172,9 +180,11 @@ func TestCgroup(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, fmt.Sprintln(s.pid), string(inside))
 
-			c.New = unix.CLONE_NEWCGROUP | unix.CLONE_NEWPID
-			apart := mustStart(t, c)
-			require.NotContains(t, apart.Cgroups, "labstage")
+			for _, staged := range []uintptr{0, unix.CLONE_NEWTIME} {
+				c.New = unix.CLONE_NEWCGROUP | unix.CLONE_NEWPID | staged
+				apart := mustStart(t, c)
+				require.NotContains(t, apart.Cgroups, "labstage")
+			}
 		})
 	}
 }
@@ -263,25 +273,27 @@ func mountedElsewhere(t *testing.T) {
 	require.Contains(t, string(out), "--- PASS: TestSelfIsReadOnly/mount")
 }
 
-// BenchmarkStart is what a start costs beside one of Go's own.
+// BenchmarkStart is what a start costs in both ways.
 func BenchmarkStart(b *testing.B) {
 	exe, err := os.Open(truth(b))
 	require.NoError(b, err)
 	defer exe.Close()
-	b.Run("stage", func(b *testing.B) {
-		for range b.N {
-			pid, err := Start(&Child{Exe: exe, Args: []string{"true"}})
-			require.NoError(b, err)
-			_, err = wait(pid)
-			require.NoError(b, err)
-		}
-	})
-	b.Run("os", func(b *testing.B) {
-		for range b.N {
-			process, err := os.StartProcess(exe.Name(), []string{"true"}, &os.ProcAttr{})
-			require.NoError(b, err)
-			_, err = process.Wait()
-			require.NoError(b, err)
-		}
-	})
+	for name, flags := range map[string]uintptr{
+		"plain": unix.CLONE_NEWPID, "staged": unix.CLONE_NEWPID | unix.CLONE_NEWTIME,
+	} {
+		b.Run(name, func(b *testing.B) {
+			var spent []time.Duration
+			for range b.N {
+				begin := time.Now()
+				pid, err := Start(&Child{Exe: exe, Args: []string{"true"}, New: flags})
+				require.NoError(b, err)
+				spent = append(spent, time.Since(begin))
+				_, err = wait(pid)
+				require.NoError(b, err)
+			}
+			slices.Sort(spent)
+			b.ReportMetric(float64(spent[b.N/2].Microseconds()), "µs-median")
+			b.ReportMetric(float64(spent[0].Microseconds()), "µs-least")
+		})
+	}
 }

@@ -10,7 +10,6 @@ import (
 	"syscall"
 	"unsafe"
 
-	"golang.org/x/sys/unix"
 )
 
 // word is what a process of the stage says: one packet on the socket.
@@ -68,7 +67,7 @@ func (c *Child) explain(w *word) error {
 		n := c.Namespaces[w.index]
 		return fmt.Errorf("join the namespace %s %s: %w", FlagNames(n.Kind), n.File.Name(), errno)
 	case stepClone:
-		return fmt.Errorf("clone with %s: %w", FlagNames(c.New|unix.CLONE_PARENT), errno)
+		return fmt.Errorf("clone with %s: %w", FlagNames(c.New), errno)
 	case stepExec:
 		return fmt.Errorf("execute %s: %w", c.Exe.Name(), errno)
 	}
