@@ -3,6 +3,7 @@
 package stage
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
 	"slices"
@@ -44,11 +45,13 @@ func (p *prepared) startPlain() (pid int, err error) {
 		Env: c.Env, Files: p.files, Sys: sys,
 	})
 	runtime.KeepAlive(c)
-	switch err {
-	case nil:
+	if err == nil {
 		return pid, nil
-	case unix.ENOENT, unix.EACCES, unix.ENOEXEC, unix.ETXTBSY:
-		return 0, fmt.Errorf("execute %s: %w", c.Exe.Name(), err)
+	}
+	for _, errno := range []error{unix.ENOENT, unix.EACCES, unix.ENOEXEC, unix.ETXTBSY} {
+		if errors.Is(err, errno) { // no clone ends so
+			return 0, fmt.Errorf("execute %s: %w", c.Exe.Name(), err)
+		}
 	}
 	return 0, fmt.Errorf("clone with %s: %w", FlagNames(c.New), err)
 }

@@ -9,7 +9,6 @@ import (
 	"os"
 	"syscall"
 	"unsafe"
-
 )
 
 // word is what a process of the stage says: one packet on the socket.
