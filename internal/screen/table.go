@@ -84,15 +84,22 @@ func (t *Table) broken(row []string, widths []int) [][]string {
 	return lines
 }
 
-// fit returns the lines of a cell in the column that gives way.
+// fit returns the lines of a cell in the column that gives way. On a terminal none
+// is wider than the column, not even one that is a single word.
 func (t *Table) fit(cell string, width int) []string {
 	switch {
 	case Width(cell) <= width:
 		return []string{cell}
-	case t.Wrap:
-		return Wrap(cell, width)
+	case !t.Wrap:
+		return []string{t.Screen.Cut(cell, width)}
+	case !t.Screen.Terminal:
+		return Wrap(cell, width) // a long path stays whole for who reads it from a file
 	}
-	return []string{t.Screen.Cut(cell, width)}
+	var lines []string
+	for _, line := range Wrap(cell, width) {
+		lines = append(lines, Break(line, width)...)
+	}
+	return lines
 }
 
 // line prints one line of cells, without spaces at its end.
