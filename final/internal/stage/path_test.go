@@ -88,6 +88,15 @@ func TestNewUserNamespaceInAnOldNetwork(t *testing.T) {
 	require.Equal(t, pod.Namespaces["net"], s.Namespaces["net"])
 	require.NotEqual(t, pod.Namespaces["user"], s.Namespaces["user"])
 	require.Equal(t, 1, s.PID)
+
+	// Whoever joins it comes into both, though one has no power over the other.
+	target, err := Pidfd(s.pid)
+	require.NoError(t, err)
+	defer target.Close()
+	join, err := Apart(s.pid)
+	require.NoError(t, err)
+	joined := mustStart(t, Child{Args: []string{"hold"}, Target: target, Join: join})
+	require.Equal(t, s.Namespaces, joined.Namespaces)
 }
 
 // One's own namespaces are left out: of the user namespace the kernel would refuse it.
