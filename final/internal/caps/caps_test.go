@@ -177,17 +177,30 @@ func TestNames(t *testing.T) {
 }
 
 func TestFromSpec(t *testing.T) {
-	sets, unknown := FromSpec(&specs.LinuxCapabilities{
+	sets, ignored := FromSpec(&specs.LinuxCapabilities{
 		Bounding: []string{"CAP_CHOWN"}, Effective: []string{"CAP_DAC_OVERRIDE"},
-		Permitted:   []string{"CAP_DAC_READ_SEARCH", "CAP_NEW"},
-		Inheritable: []string{"CAP_FOWNER"}, Ambient: []string{"CAP_FSETID"},
+		Permitted:   []string{"CAP_DAC_OVERRIDE", "CAP_KILL", "CAP_NEW"},
+		Inheritable: []string{"CAP_KILL", "CAP_FOWNER"}, Ambient: []string{"CAP_KILL"},
 	})
-	require.Equal(t, Sets{1, 2, 4, 8, 16}, sets)
-	require.Equal(t, []string{"CAP_NEW"}, unknown)
-	require.Equal(t, Sets{Effective: 2}, sets.And(2))
-	sets, unknown = FromSpec(nil)
+	require.Equal(t, Sets{
+		Bounding: 1, Effective: 2, Permitted: 2 | 1<<5, Inheritable: 8 | 1<<5, Ambient: 1 << 5,
+	}, sets)
+	require.Equal(t, []string{"CAP_NEW"}, ignored)
+	require.Equal(t, Sets{Effective: 2, Permitted: 2}, sets.And(2))
+	sets, ignored = FromSpec(nil)
 	require.Zero(t, sets)
-	require.Empty(t, unknown)
+	require.Empty(t, ignored)
+}
+
+// What no kernel grants is left out and told: runc's own example has ambient
+// capabilities that are not inheritable.
+func TestImpossible(t *testing.T) {
+	sets, ignored := FromSpec(&specs.LinuxCapabilities{
+		Effective: []string{"CAP_CHOWN", "CAP_KILL"}, Permitted: []string{"CAP_KILL"},
+		Ambient: []string{"CAP_KILL"},
+	})
+	require.Equal(t, Sets{Effective: 1 << 5, Permitted: 1 << 5}, sets)
+	require.Equal(t, []string{"CAP_CHOWN", "CAP_KILL"}, ignored)
 }
 
 // Get says what the kernel shows of this thread.
