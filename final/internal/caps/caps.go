@@ -12,7 +12,7 @@
 // bounding set takes CAP_SETPCAP, which the new sets may lack, and a change of the
 // user id clears sets:
 //
-//	sets, unknown := caps.FromSpec(process.Capabilities)
+//	sets, ignored := caps.FromSpec(process.Capabilities)
 //	err := sets.Bound()        // prctl(PR_CAPBSET_DROP) and PR_SET_KEEPCAPS
 //	…setgroups, setresgid, setresuid…
 //	err = sets.Apply()         // capset(2), prctl(PR_CAP_AMBIENT)
@@ -45,7 +45,6 @@ type Sets struct {
 }
 
 // Of is the set of these names, "CAP_CHOWN" and so on, and the names that are none.
-// The specification wants a warning for those and no failure.
 func Of(names ...string) (set Set, unknown []string) {
 	for _, name := range names {
 		n, ok := number(name)
@@ -76,9 +75,11 @@ func (s Set) Names() []string {
 // Has reports whether all of other is in the set.
 func (s Set) Has(other Set) bool { return s&other == other }
 
-// FromSpec reads process.capabilities, and which of its names are none. Without
-// the object there are no capabilities.
-func FromSpec(given *specs.LinuxCapabilities) (sets Sets, unknown []string) {
+// FromSpec reads process.capabilities, and which of its names nobody can be granted: the
+// specification wants a warning for those and no failure. Either there is none of that
+// name, or it is effective without being permitted, or ambient without being permitted
+// and inheritable. Without the object there are no capabilities.
+func FromSpec(given *specs.LinuxCapabilities) (sets Sets, ignored []string) {
 	if given == nil {
 		return Sets{}, nil
 	}
@@ -94,9 +95,13 @@ func FromSpec(given *specs.LinuxCapabilities) (sets Sets, unknown []string) {
 	} {
 		set, none := Of(part.names...)
 		*part.set = set
-		unknown = append(unknown, none...)
+		ignored = append(ignored, none...)
 	}
-	return sets, unknown
+	wanted := sets
+	sets.Effective &= sets.Permitted
+	sets.Ambient &= sets.Permitted & sets.Inheritable
+	lost := wanted.Effective&^sets.Effective | wanted.Ambient&^sets.Ambient
+	return sets, append(ignored, lost.Names()...)
 }
 
 // And is what of the sets is also in other: what the kernel knows, for example.

@@ -61,15 +61,23 @@ func Links() []Link {
 	}
 }
 
-// types are the words of linux.devices[].type; u is an unbuffered character device.
-var types = map[string]uint32{
-	"b": unix.S_IFBLK, "c": unix.S_IFCHR, "u": unix.S_IFCHR, "p": unix.S_IFIFO,
+// kindOf reads linux.devices[].type; u is an unbuffered character device.
+func kindOf(letter string) (kind uint32, ok bool) {
+	switch letter {
+	case "b":
+		return unix.S_IFBLK, true
+	case "c", "u":
+		return unix.S_IFCHR, true
+	case "p":
+		return unix.S_IFIFO, true
+	}
+	return 0, false
 }
 
 // FromSpec reads one of linux.devices. Without a mode it is 0666, as in other
 // runtimes; without an owner it is root's.
 func FromSpec(given specs.LinuxDevice) (Node, error) {
-	kind, ok := types[given.Type]
+	kind, ok := kindOf(given.Type)
 	if !ok {
 		return Node{}, fmt.Errorf("device %s: type %q is none of b, c, u, p",
 			given.Path, given.Type)
@@ -167,10 +175,9 @@ func (n Node) Bind(dir int, name string) error {
 		return err
 	}
 	defer func() { _ = unix.Close(source) }() // a mount that moved needs it no longer
-	const flags = unix.O_CREAT | unix.O_NOFOLLOW | unix.O_CLOEXEC | unix.O_NONBLOCK
-	target, err := unix.Openat(dir, name, flags|unix.O_RDONLY, 0o666)
+	target, err := n.place(dir, name)
 	if err != nil {
-		return fmt.Errorf("make a file for %s: %w", n.Path, err)
+		return err
 	}
 	defer func() { _ = unix.Close(target) }() // it was opened only to be mounted on
 	err = unix.MoveMount(source, "", target, "",
@@ -179,6 +186,33 @@ func (n Node) Bind(dir int, name string) error {
 		return fmt.Errorf("bind %s: %w", n.Path, err)
 	}
 	return nil
+}
+
+// place opens what the node is mounted on: an empty file, or what is there but no
+// directory and no symbolic link, which could lead anywhere. It is not opened for
+// reading: to open a device is to use it.
+func (n Node) place(dir int, name string) (int, error) {
+	const make = unix.O_CREAT | unix.O_EXCL | unix.O_NOFOLLOW | unix.O_CLOEXEC
+	fd, err := unix.Openat(dir, name, make, 0o666)
+	if err == nil {
+		return fd, nil
+	}
+	if !errors.Is(err, unix.EEXIST) {
+		return -1, fmt.Errorf("make a file for %s: %w", n.Path, err)
+	}
+	fd, err = unix.Openat(dir, name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return -1, fmt.Errorf("open the place of %s: %w", n.Path, err)
+	}
+	var st unix.Stat_t
+	err = unix.Fstat(fd, &st)
+	if kind := st.Mode & unix.S_IFMT; err == nil && (kind == unix.S_IFDIR || kind == unix.S_IFLNK) {
+		err = unix.EEXIST
+	}
+	if err != nil {
+		return -1, errors.Join(fmt.Errorf("bind %s: %w", n.Path, err), unix.Close(fd))
+	}
+	return fd, nil
 }
 
 // open opens the host's node as a mount that has no place yet. It must be the device

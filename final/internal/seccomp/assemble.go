@@ -50,7 +50,7 @@ func (p *profile) assemble(goarch string) ([]unix.SockFilter, error) {
 	trees := map[uint32]int{}
 	for i, m := range known {
 		if archs := p.wanted(m, i == 0); len(archs) > 0 {
-			trees[m.audit] = a.load(dataNumber, a.tree(p.answersOf(archs).spans()))
+			trees[m.audit] = a.load(dataNumber, a.tree(p.answersOf(archs).spans(archs)))
 		}
 	}
 	entry := a.ret(unix.SECCOMP_RET_KILL_PROCESS)

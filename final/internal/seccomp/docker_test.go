@@ -14,7 +14,7 @@ import (
 
 // dockerProfile is the profile of a container without extra capabilities on a new
 // kernel, for any machine.
-func dockerProfile(t *testing.T, goarch string) *specs.LinuxSeccomp {
+func dockerProfile(t testing.TB, goarch string) *specs.LinuxSeccomp {
 	t.Helper()
 	whole := docker.DefaultProfile()
 	native := map[string]specs.Arch{"amd64": specs.ArchX86_64, "arm64": specs.ArchAARCH64}[goarch]

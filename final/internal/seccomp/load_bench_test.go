@@ -102,3 +102,13 @@ func BenchmarkCompile(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkCompileDocker is the same for Docker's profile, on three architectures.
+func BenchmarkCompileDocker(b *testing.B) {
+	p := dockerProfile(b, runtime.GOARCH)
+	for range b.N {
+		if _, err := Compile(p); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

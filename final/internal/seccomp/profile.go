@@ -139,13 +139,11 @@ func parseCondition(arg specs.LinuxSeccompArg) (condition, error) {
 		return condition{}, fmt.Errorf("args: index %d, but a call has 6 arguments", arg.Index)
 	}
 	c := condition{index: uint32(arg.Index), op: arg.Op, value: arg.Value}
-	switch arg.Op {
-	case specs.OpMaskedEqual:
-		c.mask, c.value = arg.Value, arg.ValueTwo&arg.Value
-	case specs.OpNotEqual, specs.OpLessThan, specs.OpLessEqual, specs.OpEqualTo,
-		specs.OpGreaterEqual, specs.OpGreaterThan:
-	default:
+	if !slices.Contains(operators[:], arg.Op) {
 		return condition{}, fmt.Errorf("args: op %q is none", arg.Op)
+	}
+	if arg.Op == specs.OpMaskedEqual {
+		c.mask, c.value = arg.Value, arg.ValueTwo&arg.Value
 	}
 	return c, nil
 }
@@ -194,20 +192,15 @@ var actions = [...]struct {
 	{specs.ActNotify, unix.SECCOMP_RET_USER_NOTIF, false},
 }
 
-// addFlags checks the flags. TSYNC, the same filter for all threads, is left out: the
-// one that loads is the one that executes the program, and no other survives that.
-func (p *profile) addFlags(flags []specs.LinuxSeccompFlag) error {
-	for _, flag := range flags {
-		switch flag {
-		case "SECCOMP_FILTER_FLAG_TSYNC":
-		case specs.LinuxSeccompFlagLog:
-			p.flags |= unix.SECCOMP_FILTER_FLAG_LOG
-		case specs.LinuxSeccompFlagSpecAllow:
-			p.flags |= unix.SECCOMP_FILTER_FLAG_SPEC_ALLOW
-		case specs.LinuxSeccompFlagWaitKillableRecv:
-			p.flags |= unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
-		default:
-			return fmt.Errorf("flag %q is none", flag)
+// addFlags checks the flags.
+func (p *profile) addFlags(given []specs.LinuxSeccompFlag) error {
+	for _, name := range given {
+		i := slices.IndexFunc(flags[:], func(f flag) bool { return f.name == name })
+		if i < 0 {
+			return fmt.Errorf("flag %q is none", name)
+		}
+		if flags[i].pass {
+			p.flags |= flags[i].value
 		}
 	}
 	const only = unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV

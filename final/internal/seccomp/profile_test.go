@@ -4,6 +4,7 @@ package seccomp
 
 import (
 	"encoding/json"
+	"runtime"
 	"testing"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -114,4 +115,22 @@ func TestUnconditionalRulesGoFirst(t *testing.T) {
 	got, _, err := f.interpret(c)
 	require.NoError(t, err)
 	require.Equal(t, value(specs.ActLog, nil), got)
+}
+
+// What minirun's features list is what a profile may have.
+func TestFeatures(t *testing.T) {
+	require.Len(t, Actions(), 9)
+	require.Len(t, Operators(), 7)
+	native := map[string]string{"amd64": "SCMP_ARCH_X86_64", "arm64": "SCMP_ARCH_AARCH64"}
+	require.Equal(t, native[runtime.GOARCH], Architectures()[0])
+	known, supported := Flags()
+	require.Len(t, known, 4)
+	require.Subset(t, supported, known[:3], "all kernels since 4.17 know these")
+	for _, name := range known {
+		given := only(specs.ActNotify)
+		given.ListenerPath = "/s"
+		given.Flags = []specs.LinuxSeccompFlag{specs.LinuxSeccompFlag(name)}
+		_, err := Compile(given)
+		require.NoError(t, err)
+	}
 }

@@ -27,6 +27,9 @@ func read(p *specs.LinuxSeccomp, goarch string) reading {
 		for _, name := range s.Names {
 			known, _ := find(name)
 			r.newest = max(r.newest, int64(known.x86_64), int64(known.arm64))
+			if value(s.Action, s.ErrnoRet) == value(p.DefaultAction, p.DefaultErrnoRet) {
+				continue // it says what happens anyway
+			}
 			for arch, rules := range r.rules {
 				for _, number := range known.numbers(arch) {
 					rules[number] = append(rules[number], s)
@@ -43,20 +46,18 @@ func (r reading) verdict(c call) uint32 {
 	if !ok {
 		return unix.SECCOMP_RET_KILL_PROCESS
 	}
-	otherwise := value(r.DefaultAction, r.DefaultErrnoRet)
 	rules := r.rules[arch][c.number]
 	if len(rules) == 0 && r.newerThanAll(arch, c.number) && r.DefaultAction == specs.ActErrno {
 		return unix.SECCOMP_RET_ERRNO | uint32(unix.ENOSYS)
 	}
 	for _, conditional := range []bool{false, true} {
 		for _, s := range rules {
-			action := value(s.Action, s.ErrnoRet)
-			if conditional == (len(s.Args) > 0) && action != otherwise && holds(s.Args, arch, c) {
-				return action
+			if conditional == (len(s.Args) > 0) && holds(s.Args, arch, c) {
+				return value(s.Action, s.ErrnoRet)
 			}
 		}
 	}
-	return otherwise
+	return value(r.DefaultAction, r.DefaultErrnoRet)
 }
 
 // newerThanAll reports whether a number is above all that the profile names.

@@ -32,47 +32,89 @@ func (c clause) equal(d clause) bool {
 		slices.Equal(c.conditions, d.conditions)
 }
 
+// page is what is said on a range of numbers: all calls lie in two or three such ranges.
+type page struct {
+	first uint32
+	slots []slot
+}
+
+// slot is what is said on one call.
+type slot struct {
+	answer
+	settled bool // by a rule without conditions
+}
+
 // answers are those of the architectures that share an AUDIT_ARCH.
 type answers struct {
 	*profile
-	archs   []specs.Arch
-	calls   map[uint32]answer
-	settled map[uint32]bool // by a rule without conditions
+	pages []page // in the order of their numbers
 }
+
+const (
+	pageSize = 1024    // more than any table has
+	firstARM = 0xf0000 // where ARM's own calls lie
+)
 
 // answersOf collects what the profile says on calls by their numbers.
 func (p *profile) answersOf(archs []specs.Arch) *answers {
-	a := &answers{p, archs, map[uint32]answer{}, map[uint32]bool{}}
+	a := &answers{profile: p}
 	for _, arch := range archs {
+		switch arch {
+		case specs.ArchX32:
+			a.addPage(x32Bit, pageSize)
+		case specs.ArchARM:
+			a.addPage(0, pageSize)
+			a.addPage(firstARM, 16)
+		default:
+			a.addPage(0, pageSize)
+		}
 		for _, r := range p.rules {
-			for _, call := range r.calls {
-				for _, number := range call.numbers(arch) {
-					a.add(number, clause{r.conditions, r.action, narrow(arch)})
-				}
-				if arch == specs.ArchX86 {
-					a.addMultiplexed(call.name, r)
-				}
-			}
+			a.addRule(arch, r)
 		}
 	}
 	return a
 }
 
+// addPage adds a range of numbers on which nothing is said yet.
+func (a *answers) addPage(first uint32, size int) {
+	slots := make([]slot, size)
+	for i := range slots {
+		slots[i].otherwise = a.otherwise
+		if uint32(i) > a.newest || first == firstARM {
+			slots[i].otherwise = a.forNewer()
+		}
+	}
+	a.pages = append(a.pages, page{first, slots})
+}
+
+// addRule adds a rule to what is said on its calls.
+func (a *answers) addRule(arch specs.Arch, r rule) {
+	for _, call := range r.calls {
+		for _, number := range call.numbers(arch) {
+			a.add(number, clause{r.conditions, r.action, narrow(arch)})
+		}
+		if arch == specs.ArchX86 {
+			a.addMultiplexed(call.name, r)
+		}
+	}
+}
+
 // add adds a clause to what is said on a call.
 func (a *answers) add(number uint32, c clause) {
-	if a.settled[number] {
-		return
+	for _, p := range a.pages {
+		if number-p.first >= uint32(len(p.slots)) {
+			continue
+		}
+		s := &p.slots[number-p.first]
+		switch {
+		case s.settled:
+		case len(c.conditions) == 0:
+			*s = slot{answer{otherwise: c.action}, true}
+		default:
+			s.otherwise = a.otherwise // also of a call above the newest: it is named
+			s.clauses = append(s.clauses, c)
+		}
 	}
-	if len(c.conditions) == 0 {
-		a.calls[number], a.settled[number] = answer{otherwise: c.action}, true
-		return
-	}
-	known, ok := a.calls[number]
-	if !ok {
-		known.otherwise = a.otherwise
-	}
-	known.clauses = append(known.clauses, c)
-	a.calls[number] = known
 }
 
 // addMultiplexed adds a rule on a call that x86 can also make inside of another. Its
@@ -93,26 +135,6 @@ func (a *answers) addMultiplexed(name string, r rule) {
 	}
 }
 
-// at is the answer for a number.
-//
-//	0 to newest          what the profile says, or its default
-//	to 0x3fffffff        newer calls
-//	0x40000000 to …fffe  x32, or another architecture if the profile lacks it
-//	0xffffffff           no call at all, as a tracer may set it
-func (a *answers) at(number uint32) answer {
-	known, ok := a.calls[number]
-	isX32 := a.archs[0] == specs.ArchX86_64 && number&x32Bit != 0 && number != ^uint32(0)
-	switch {
-	case ok:
-		return known
-	case isX32 && len(a.archs) == 1:
-		return answer{otherwise: unix.SECCOMP_RET_KILL_PROCESS}
-	case isX32 && number&^x32Bit <= a.newest, number <= a.newest:
-		return answer{otherwise: a.otherwise}
-	}
-	return answer{otherwise: a.forNewer()}
-}
-
 // forNewer is the action for calls that are newer than the profile: one that refuses
 // calls with an errno refuses those with ENOSYS.
 func (p *profile) forNewer() uint32 {
@@ -131,15 +153,25 @@ type span struct {
 // spans cuts all numbers into ranges.
 //
 //	0 allow, 101 refuse, 102 allow, …, 472 ENOSYS, 0x40000000 kill, 0xffffffff ENOSYS
-func (a *answers) spans() []span {
-	points := []uint32{0, a.newest + 1, x32Bit, x32Bit + a.newest + 1, ^uint32(0)}
-	for number := range a.calls {
-		points = append(points, number, number+1)
-	}
-	slices.Sort(points)
+func (a *answers) spans(archs []specs.Arch) []span {
 	var list []span
-	for _, first := range slices.Compact(points) {
-		list = append(list, span{first, a.at(first)})
+	add := func(first uint32, given answer) {
+		if len(list) == 0 || !list[len(list)-1].answer.equal(given) {
+			list = append(list, span{first, given})
+		}
 	}
-	return slices.CompactFunc(list, func(x, y span) bool { return x.answer.equal(y.answer) })
+	for _, p := range a.pages {
+		for i, s := range p.slots {
+			add(p.first+uint32(i), s.answer)
+		}
+		add(p.first+uint32(len(p.slots)), answer{otherwise: a.forNewer()})
+	}
+	if archs[0] == specs.ArchX86_64 {
+		if len(archs) == 1 { // x32 is another architecture, and the profile lacks it
+			add(x32Bit, answer{otherwise: unix.SECCOMP_RET_KILL_PROCESS})
+		}
+		// The largest number is no call at all: a tracer may set it.
+		add(^uint32(0), answer{otherwise: a.forNewer()})
+	}
+	return list
 }

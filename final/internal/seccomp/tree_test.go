@@ -88,11 +88,6 @@ func randomProfile(random *rand.Rand) *specs.LinuxSeccomp {
 	return p
 }
 
-var operators = []specs.LinuxSeccompOperator{
-	specs.OpNotEqual, specs.OpLessThan, specs.OpLessEqual, specs.OpEqualTo,
-	specs.OpGreaterEqual, specs.OpGreaterThan, specs.OpMaskedEqual,
-}
-
 // randomValue is one of few, so that comparisons often hold, at the edges of 32 bits.
 func randomValue(random *rand.Rand) uint64 {
 	halves := []uint64{0, 1, 2, 0x7fffffff, 0x80000000, 0xfffffffe, 0xffffffff}

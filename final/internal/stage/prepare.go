@@ -22,40 +22,39 @@ type prepared struct {
 }
 
 // prepare turns c into numbers.
-func prepare(c *Child) (p *prepared, err error) {
+func prepare(c *Child) (*prepared, error) {
 	if c.Exe == nil || len(c.Args) == 0 {
 		return nil, errors.New("start a stage: no program to execute")
 	}
-	p = &prepared{c: c}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, p.closeAll())
+	p := &prepared{c: c}
+	for _, step := range []func() error{p.copyFiles, p.places, p.texts, p.connect} {
+		if err := step(); err != nil {
+			return nil, errors.Join(err, p.closeAll())
 		}
-	}()
-	if err := p.connect(); err != nil {
-		return nil, err
 	}
-	if err := p.copyFiles(); err != nil {
-		return nil, err
-	}
-	if err := p.places(); err != nil {
-		return nil, err
-	}
-	argv, err := syscall.SlicePtrFromStrings(c.Args)
+	return p, nil
+}
+
+// texts are arguments and environment as execve(2) takes them.
+func (p *prepared) texts() error {
+	argv, err := syscall.SlicePtrFromStrings(p.c.Args)
 	if err != nil {
-		return nil, fmt.Errorf("arguments: %w", err)
+		return fmt.Errorf("arguments: %w", err)
 	}
-	env, err := syscall.SlicePtrFromStrings(c.Env)
+	env, err := syscall.SlicePtrFromStrings(p.c.Env)
 	if err != nil {
-		return nil, fmt.Errorf("environment: %w", err)
+		return fmt.Errorf("environment: %w", err)
 	}
 	p.argv, p.env, p.zero[0] = unsafe.Pointer(&argv[0]), unsafe.Pointer(&env[0]), '0'
-	return p, nil
+	return nil
 }
 
 // connect makes the socket on which the child reports. Words stay whole on it, and it
 // ends when the last process that has it does.
 func (p *prepared) connect() error {
+	if p.isPlain() {
+		return nil
+	}
 	ends, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return fmt.Errorf("socketpair for the first stage: %w", err)

@@ -151,7 +151,7 @@ func enterNamespaces(o *orders) {
 	}
 	for i := range o.namespaces {
 		n := &o.namespaces[i]
-		if n.kind == unix.CLONE_NEWUSER {
+		if n.done || n.kind == unix.CLONE_NEWUSER {
 			continue
 		}
 		_, _, errno := syscall.RawSyscall(unix.SYS_SETNS, n.fd, n.kind, 0)
@@ -161,7 +161,7 @@ func enterNamespaces(o *orders) {
 		}
 	}
 	for i := range o.namespaces {
-		if n := &o.namespaces[i]; n.kind == unix.CLONE_NEWUSER {
+		if n := &o.namespaces[i]; !n.done && n.kind == unix.CLONE_NEWUSER {
 			o.call(stepJoin, i, unix.SYS_SETNS, n.fd, n.kind, 0)
 			n.done = true
 		}

@@ -43,7 +43,10 @@ func mountSelf() (*os.File, error) {
 
 // copySelf is a copy of this program in memory that nobody can change any longer.
 func copySelf() (*os.File, error) {
-	const seals = unix.F_SEAL_SEAL | unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_WRITE
+	// F_SEAL_WRITE also waits until nobody has a page in hands, and gives up with EBUSY.
+	// Nobody has mapped this file: all writes are future ones.
+	const seals = unix.F_SEAL_SEAL | unix.F_SEAL_SHRINK | unix.F_SEAL_GROW |
+		unix.F_SEAL_FUTURE_WRITE
 	source, err := os.Open("/proc/self/exe")
 	if err != nil {
 		return nil, err

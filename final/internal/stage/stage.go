@@ -3,7 +3,8 @@
 // Package stage starts a program inside namespaces that Go itself cannot enter, for a
 // Go process has many threads: an existing user namespace, all namespaces of a process
 // at once, a time namespace with offsets, a user namespace whose maps the setuid
-// helpers write. An ordinary create needs none of this and uses os.StartProcess.
+// helpers write. An ordinary create needs none of this: for it Start leaves the work to
+// Go's own fork and execve.
 //
 //	exe, err := stage.Self()
 //	join, err := stage.Apart(initPID)
@@ -76,18 +77,22 @@ type Namespace struct {
 // execve(2) has succeeded. An error names the call that failed; there is no process
 // then.
 func Start(c *Child) (pid int, err error) {
-	o, err := prepare(c)
+	p, err := prepare(c)
 	if err != nil {
 		return 0, err
 	}
-	first, errno := o.fork()
-	err = o.closeCopies()
+	if p.isPlain() {
+		pid, err := p.startPlain()
+		return pid, errors.Join(err, p.closeAll())
+	}
+	first, errno := p.fork()
+	err = p.closeCopies()
 	if errno != 0 {
 		failed := fmt.Errorf("clone the first stage: %w", errno)
-		return 0, errors.Join(failed, err, o.runtime.Close())
+		return 0, errors.Join(failed, err, p.runtime.Close())
 	}
-	talk := conversation{c: c, first: first, socket: o.runtime}
-	err = errors.Join(err, talk.listen(), o.runtime.Close())
+	talk := conversation{c: c, first: first, socket: p.runtime}
+	err = errors.Join(err, talk.listen(), p.runtime.Close())
 	return talk.end(err)
 }
 
