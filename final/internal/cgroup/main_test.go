@@ -4,6 +4,7 @@ package cgroup
 
 import (
 	"bufio"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -137,7 +138,8 @@ type process struct {
 	t  *testing.T
 	in *os.File
 	// out has a line for each order.
-	out *bufio.Scanner
+	out     *bufio.Scanner
+	outFile *os.File
 }
 
 // born starts a process in a cgroup, as the runtime will: by CLONE_INTO_CGROUP and
@@ -159,6 +161,7 @@ func born(t *testing.T, c *Cgroup) *process {
 	require.NoError(t, err)
 	p.Stdin, p.Stdout, p.Stderr = inRead, outWrite, os.Stderr
 	p.in, p.out = inWrite, bufio.NewScanner(outRead)
+	p.outFile = outRead
 	runtime.LockOSThread() // for the parent's death signal
 	t.Cleanup(runtime.UnlockOSThread)
 	require.NoError(t, p.Start())
@@ -232,9 +235,11 @@ func again(t *testing.T, c *Cgroup) *Cgroup {
 	return &read
 }
 
-// name is the end of a cgroup's name that no other test has.
+// name is a cgroup's name that nobody else has: the hierarchies that Furnish mounts are
+// the machine's.
 func name(t *testing.T) string {
-	return fmt.Sprintf("lab-%d-%s", os.Getpid(), strings.ReplaceAll(t.Name(), "/", "-"))
+	t.Helper()
+	return "lab-" + rand.Text()[:8] + "-" + strings.ReplaceAll(t.Name(), "/", "-")
 }
 
 // file reads a file of a cgroup.

@@ -25,6 +25,12 @@ func Make(h Host, r Request) (*Cgroup, error) {
 	c := &Cgroup{Path: r.Path}
 	for _, p := range places {
 		err := p.make(r.Needed)
+		for range 10 { // a cgroup above went with the container that left it last
+			if !errors.Is(err, unix.ENOENT) {
+				break
+			}
+			err = p.make(r.Needed)
+		}
 		c.Places = append(c.Places, p) // what it made so far is in it
 		if err != nil {
 			return nil, errors.Join(err, c.undo())
@@ -66,13 +72,18 @@ func (p *Place) makeParents(dir string) error {
 //	mkdir /sys/fs/cgroup/memory/NAME
 func (p *Place) makeOne(dir string) error {
 	err := unix.Mkdir(dir, 0o755)
-	if errors.Is(err, unix.EEXIST) {
-		return nil
-	}
-	if err != nil {
+	switch {
+	case err == nil:
+		p.Made = append(p.Made, dir)
+		if dir != p.Dir {
+			// Without the mark, on an old kernel, the list is what is known.
+			_ = unix.Setxattr(dir, mark, []byte("made"), 0)
+		}
+	case !errors.Is(err, unix.EEXIST):
 		return fmt.Errorf("mkdir %s: %w", dir, err)
+	case dir != p.Dir && !isMarked(dir):
+		return nil // somebody else's, and not ours to configure
 	}
-	p.Made = append(p.Made, dir)
 	if p.Version == 1 && slices.Contains(p.Controllers, "cpuset") {
 		return copyCpuset(dir)
 	}

@@ -24,14 +24,30 @@ func (c *Cgroup) Remove() error {
 	var errs []error
 	for _, p := range c.Places {
 		err := removeTree(p.Dir, deadline)
-		errs = append(errs, err)
-		for _, dir := range slices.Backward(p.Made) {
-			if err != nil || unix.Rmdir(dir) != nil && dir != p.Dir {
-				break // another container's cgroup is in it
-			}
+		if err == nil {
+			p.removeParents()
 		}
+		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
+}
+
+// removeParents removes the cgroups above the container's that carry our mark.
+func (p Place) removeParents() {
+	for dir := filepath.Dir(p.Dir); len(dir) > len(p.Mount); dir = filepath.Dir(dir) {
+		if !slices.Contains(p.Made, dir) && !isMarked(dir) || unix.Rmdir(dir) != nil {
+			return // another container's cgroup is in it
+		}
+	}
+}
+
+// mark is the attribute by which a cgroup above the container's is known for one that
+// Make has made: the container that leaves last need not be the one that came first.
+const mark = "user.minirun"
+
+func isMarked(dir string) bool {
+	_, err := unix.Getxattr(dir, mark, nil)
+	return err == nil
 }
 
 // removeTree removes a cgroup, its descendants first. A process that has ended is
@@ -41,16 +57,18 @@ func (c *Cgroup) Remove() error {
 func removeTree(dir string, deadline time.Time) error {
 	for pause := 100 * time.Microsecond; ; pause = min(2*pause, 10*time.Millisecond) {
 		err := unix.Rmdir(dir)
-		if err == nil || errors.Is(err, unix.ENOENT) {
+		if errors.Is(err, unix.EBUSY) {
+			if err := removeChildren(dir, deadline); err != nil {
+				return err
+			}
+			err = unix.Rmdir(dir)
+		}
+		switch {
+		case err == nil || errors.Is(err, unix.ENOENT):
 			return nil
-		}
-		if !errors.Is(err, unix.EBUSY) {
+		case !errors.Is(err, unix.EBUSY):
 			return fmt.Errorf("rmdir %s: %w", dir, err)
-		}
-		if err := removeChildren(dir, deadline); err != nil {
-			return err
-		}
-		if time.Now().After(deadline) {
+		case time.Now().After(deadline):
 			return stillBusy(dir, err)
 		}
 		time.Sleep(pause)
