@@ -83,6 +83,13 @@ func play(role string) int {
 		fmt.Println(err)
 		return 1
 	}
+	if role == "delegatee" {
+		if err := delegatee(); err != nil {
+			fmt.Println(err)
+			return 1
+		}
+		return 0
+	}
 	fmt.Println("ready")
 	line := bufio.NewScanner(os.Stdin)
 	for line.Scan() {
@@ -250,4 +257,20 @@ func file(t *testing.T, c *Cgroup, controller, file string) string {
 	text, err := os.ReadFile(filepath.Join(p.Dir, file))
 	require.NoError(t, err)
 	return strings.TrimSpace(string(text))
+}
+
+// asUser has a command run as an ordinary user, born in a cgroup of version 2.
+func asUser(uid uint32, cgroup int) *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{
+		Credential:  &syscall.Credential{Uid: uid, Gid: uid},
+		UseCgroupFD: true, CgroupFD: cgroup,
+	}
+}
+
+// ownerOf is who owns a file.
+func ownerOf(t *testing.T, path string) uint32 {
+	t.Helper()
+	var stat unix.Stat_t
+	require.NoError(t, unix.Stat(path, &stat))
+	return stat.Uid
 }

@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -124,51 +123,6 @@ func (p *Place) mustBeEmpty() error {
 	if err == nil && len(pids) > 0 { // 0 is one that we cannot see
 		err = fmt.Errorf("cgroup %s: process %s is in it, which is not the container's",
 			p.Dir, pids[0])
-	}
-	return err
-}
-
-// handOn has each cgroup above the container's hand the controllers on. One that is
-// only wished for may be refused.
-//
-//	echo +memory > /sys/fs/cgroup/cgroup.subtree_control
-func (p *Place) handOn(needed []string) error {
-	below := strings.TrimPrefix(filepath.Dir(p.Dir), p.Mount)
-	dir := p.Mount
-	for name := range strings.SplitSeq(below, "/") {
-		dir = filepath.Join(dir, name)
-		already, err := readWords(filepath.Join(dir, subtreeControl))
-		if err != nil {
-			return err
-		}
-		for _, controller := range slices.Clone(p.Controllers) {
-			if isBuiltIn(controller) || slices.Contains(already, controller) {
-				continue
-			}
-			err := writeFile(filepath.Join(dir, subtreeControl), "+"+controller)
-			if err == nil {
-				continue
-			}
-			if slices.Contains(needed, controller) {
-				return notHandedOn(dir, controller, err)
-			}
-			p.Controllers = slices.DeleteFunc(p.Controllers, func(name string) bool {
-				return name == controller
-			})
-		}
-	}
-	return nil
-}
-
-// notHandedOn says what a refusal by subtree_control means.
-func notHandedOn(dir, controller string, err error) error {
-	switch {
-	case errors.Is(err, unix.EBUSY):
-		return fmt.Errorf("cgroup %s cannot hand %s on: processes are in it: %w",
-			dir, controller, err)
-	case errors.Is(err, unix.ENOENT):
-		return fmt.Errorf("cgroup %s cannot hand %s on: it was not given it "+
-			"(see its cgroup.controllers): %w", dir, controller, err)
 	}
 	return err
 }

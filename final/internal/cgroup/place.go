@@ -28,6 +28,12 @@ type Place struct {
 	// Made are the directories that Make has made, from the top down: Dir and
 	// those above that were missing.
 	Made []string `json:"made,omitempty"`
+	// Own is the cgroup of version 2 that this process was in.
+	Own string `json:"own,omitempty"`
+	// Room is a cgroup beside the container's into which this process went to make
+	// room, and Handed are the controllers that Own hands on since.
+	Room   string   `json:"room,omitempty"`
+	Handed []string `json:"handed,omitempty"`
 }
 
 // place finds where a controller is.

@@ -26,6 +26,7 @@ func (c *Cgroup) Remove() error {
 		err := removeTree(p.Dir, deadline)
 		if err == nil {
 			p.removeParents()
+			err = p.leaveRoom(deadline)
 		}
 		errs = append(errs, err)
 	}
