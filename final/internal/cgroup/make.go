@@ -35,6 +35,7 @@ func Make(h Host, r Request) (*Cgroup, error) {
 			return nil, errors.Join(err, c.undo())
 		}
 	}
+	c.Made = true
 	return c, nil
 }
 
@@ -52,7 +53,11 @@ func (p *Place) make(needed []string) error {
 	if err := p.makeOne(p.Dir); err != nil {
 		return err
 	}
-	return p.mustBeEmpty()
+	if err := p.mustBeEmpty(); err != nil {
+		return err
+	}
+	setMark(p.Dir) // also if somebody has made it for us
+	return nil
 }
 
 // makeParents makes the cgroups above the container's as far as they are missing.
@@ -74,10 +79,7 @@ func (p *Place) makeOne(dir string) error {
 	switch {
 	case err == nil:
 		p.Made = append(p.Made, dir)
-		if dir != p.Dir {
-			// Without the mark, on an old kernel, the list is what is known.
-			_ = unix.Setxattr(dir, mark, []byte("made"), 0)
-		}
+		setMark(dir)
 	case !errors.Is(err, unix.EEXIST):
 		return fmt.Errorf("mkdir %s: %w", dir, err)
 	case dir != p.Dir && !isMarked(dir):

@@ -80,6 +80,31 @@ func TestMakeRefuses(t *testing.T) {
 	assert.Equal(t, "done", p.do("touch 1"))
 }
 
+// A runtime that was killed before Make came to an end has noted where the cgroup was to
+// be. If that is somebody else's, nothing there is killed or removed; if Make was there
+// already, all is.
+func TestIntended(t *testing.T) {
+	need.Cgroup(t, "pids")
+	c := limited(t, pidsLimited())
+	p := born(t, c)
+	intended := &Cgroup{Path: c.Path, Places: c.Places}
+	for _, place := range c.Places {
+		require.NoError(t, unix.Removexattr(place.Dir, mark))
+	}
+	require.NoError(t, intended.Kill())
+	require.NoError(t, intended.Signal(unix.SIGKILL))
+	require.NoError(t, intended.Remove())
+	assert.Equal(t, "done", p.do("touch 1"))
+	for _, place := range c.Places {
+		setMark(place.Dir)
+	}
+	require.NoError(t, intended.Kill())
+	require.NoError(t, intended.Remove())
+	for _, place := range c.Places {
+		assert.NoDirExists(t, place.Dir)
+	}
+}
+
 // Remove waits for the last process, and says who stays.
 func TestRemove(t *testing.T) {
 	need.Cgroup(t, "pids")

@@ -14,8 +14,10 @@ const subtreeControl = "cgroup.subtree_control"
 type Cgroup struct {
 	Path   string  `json:"path"`
 	Places []Place `json:"places"`
-	// Unit is the systemd unit that it belongs to, if there is one.
-	Unit string `json:"unit,omitempty"`
+	// Made says that Make has made it. What a runtime has only noted, in case that it is
+	// killed on the way, may be somebody else's cgroup: without our mark on it nothing
+	// there is killed or removed.
+	Made bool `json:"made,omitempty"`
 }
 
 // Place is the container's directory in one hierarchy.

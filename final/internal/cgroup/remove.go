@@ -23,7 +23,10 @@ func (c *Cgroup) Remove() error {
 	deadline := time.Now().Add(patience)
 	var errs []error
 	for _, p := range c.Places {
-		err := removeTree(p.Dir, deadline)
+		var err error
+		if c.isOurs(p) {
+			err = removeTree(p.Dir, deadline)
+		}
 		if err == nil {
 			p.removeParents()
 			err = p.leaveRoom(deadline)
@@ -42,14 +45,22 @@ func (p Place) removeParents() {
 	}
 }
 
-// mark is the attribute by which a cgroup above the container's is known for one that
-// Make has made: the container that leaves last need not be the one that came first.
+// mark is the attribute by which a cgroup is known for one that Make has made: a
+// runtime may be killed before it can write that down, and of those above the
+// container's own the container that leaves last need not be the one that came first.
 const mark = "user.minirun"
+
+// setMark marks a cgroup. Without the mark, on an old kernel, what was written down is
+// all that is known.
+func setMark(dir string) { _ = unix.Setxattr(dir, mark, []byte("made"), 0) }
 
 func isMarked(dir string) bool {
 	_, err := unix.Getxattr(dir, mark, nil)
 	return err == nil
 }
+
+// isOurs reports whether a place is the container's beyond doubt.
+func (c *Cgroup) isOurs(p Place) bool { return c.Made || isMarked(p.Dir) }
 
 // removeTree removes a cgroup, its descendants first. A process that has ended is
 // in it for a moment still: EBUSY until the deadline.
