@@ -44,23 +44,37 @@ func (p *Place) handOn(needed []string) error {
 	return nil
 }
 
-// handOnOne has one cgroup hand one controller on. Only the root of all can with
-// processes in it; if that is this one alone, it makes room where it must.
+// handOnOne has one cgroup hand one controller on.
 //
 //	echo +memory > /sys/fs/cgroup/cgroup.subtree_control
 func (p *Place) handOnOne(dir, controller string, must bool) error {
-	file := filepath.Join(dir, subtreeControl)
-	err := writeFile(file, "+"+controller)
-	if errors.Is(err, unix.EBUSY) && must && dir == p.Own && p.Room == "" {
-		if err := p.makeRoom(); err != nil {
-			return err
-		}
-		err = writeFile(file, "+"+controller)
+	if err := p.vacate(dir, must); err != nil {
+		return err
 	}
+	err := writeFile(filepath.Join(dir, subtreeControl), "+"+controller)
 	if err == nil && p.Room != "" && dir == p.Own {
 		p.Handed = append(p.Handed, controller)
 	}
 	return err
+}
+
+// vacate makes sure that no process is in a cgroup that is to hand controllers on. The
+// root of all may have some. For others the kernel says EBUSY or, of cpu and pids, it
+// says nothing, and the cgroups below are of the type "domain invalid": nobody can join
+// them.
+func (p *Place) vacate(dir string, must bool) error {
+	_, err := os.Stat(filepath.Join(dir, "cgroup.type"))
+	if errors.Is(err, os.ErrNotExist) || p.Room != "" && dir == p.Own {
+		return nil
+	}
+	members, err := readWords(filepath.Join(dir, "cgroup.procs"))
+	if err != nil || len(members) == 0 {
+		return err
+	}
+	if must && dir == p.Own {
+		return p.makeRoom(members)
+	}
+	return fmt.Errorf("%w: process %s", unix.EBUSY, members[0])
 }
 
 // makeRoom moves this process from its cgroup into one of its own beside the
@@ -68,11 +82,7 @@ func (p *Place) handOnOne(dir, controller string, must bool) error {
 // with nothing else in it. Other processes are not ours to move.
 //
 //	mkdir minirun-room-$$; echo $$ > minirun-room-$$/cgroup.procs
-func (p *Place) makeRoom() error {
-	members, err := readWords(filepath.Join(p.Own, "cgroup.procs"))
-	if err != nil {
-		return err
-	}
+func (p *Place) makeRoom(members []string) error {
 	own := strconv.Itoa(os.Getpid())
 	if !slices.Equal(members, []string{own}) {
 		return fmt.Errorf("%w: it has %d processes beside ours", unix.EBUSY, len(members)-1)

@@ -3,10 +3,12 @@
 package cgroup
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"syscall"
 	"testing"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -23,7 +25,9 @@ func delegatee() error {
 	if err != nil {
 		return err
 	}
-	l, err := Compile(&specs.LinuxResources{Pids: &specs.LinuxPids{Limit: new(int64(7))}}, h)
+	l, err := Compile(&specs.LinuxResources{
+		Pids: &specs.LinuxPids{Limit: new(int64(7))}, Memory: memoryLimited(32).Memory,
+	}, h)
 	if err != nil {
 		return err
 	}
@@ -44,8 +48,18 @@ func delegatee() error {
 	if err != nil {
 		return err
 	}
+	b, err := c.Birth()
+	if err != nil {
+		return err
+	}
+	cmd := exec.Command("/proc/self/exe")
+	cmd.Env = append(os.Environ(), roleVariable+"=wait")
+	cmd.SysProcAttr = &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: int(b.Dir().Fd())}
+	if out, err := cmd.CombinedOutput(); err != nil || string(out) != "ready\n" {
+		return fmt.Errorf("%s: %w", out, err)
+	}
 	fmt.Printf("in %s: %s", filepath.Base(c.Places[0].Dir), limit)
-	return c.Remove()
+	return errors.Join(b.Close(), c.Remove())
 }
 
 func TestDelegated(t *testing.T) {
@@ -81,7 +95,7 @@ func TestDelegated(t *testing.T) {
 	cmd.SysProcAttr = asUser(user, int(b.Dir().Fd()))
 	out, err = cmd.CombinedOutput()
 	require.Error(t, err)
-	assert.Contains(t, string(out), "cannot hand pids on: processes are in it")
+	assert.Contains(t, string(out), "cannot hand memory on: processes are in it")
 	assert.Equal(t, "done", p.do("touch 1"))
 	require.NoError(t, b.Close())
 }

@@ -229,6 +229,7 @@ func limited(t *testing.T, r *specs.LinuxResources) *Cgroup {
 	for _, w := range l.Writes {
 		require.NoError(t, c.Write(w))
 	}
+	require.NoError(t, c.Filter(l.Devices))
 	return again(t, c)
 }
 
