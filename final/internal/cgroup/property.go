@@ -25,7 +25,6 @@ func scopeProperties(s Scope, pid int, l Limits) []property {
 		{"MemoryAccounting", true},
 		{"CPUAccounting", true},
 		{"TasksAccounting", true},
-		{"BlockIOAccounting", true},
 	}
 	if !strings.HasSuffix(s.Unit, ".slice") {
 		list = append(list, property{"Slice", s.Slice})

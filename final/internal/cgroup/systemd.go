@@ -7,6 +7,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -190,5 +191,10 @@ func (p *Place) adopt(pid int, needed []string) error {
 		return err
 	}
 	setMark(p.Dir)
-	return writeFile(filepath.Join(p.Dir, "cgroup.procs"), strconv.Itoa(pid))
+	procs, who := filepath.Join(p.Dir, "cgroup.procs"), strconv.Itoa(pid)
+	members, err := readWords(procs)
+	if err != nil || slices.Contains(members, who) {
+		return err
+	}
+	return writeFile(procs, who)
 }
