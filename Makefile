@@ -47,7 +47,7 @@ dev-check: build ## all programs of which it is known how they are judged
 	$(BIN)/lab dev check
 
 .PHONY: bench
-bench: ## what a step adds to a start, beside unshare(1)
+bench: ## what a step adds to a start, what a check takes, beside other tools
 	go test -run '^$$' -bench . -benchtime 20x ./internal/bench
 
 .PHONY: ci

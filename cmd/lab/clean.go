@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -14,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"lab/internal/journal"
+	"lab/internal/screen"
 )
 
 // newClean makes `lab clean`.
@@ -41,7 +41,7 @@ func newClean() *cobra.Command {
 				encoder.SetIndent("", "  ")
 				err = encoder.Encode(done)
 			} else {
-				printCleaning(cmd.OutOrStdout(), done)
+				printCleaning(screen.Of(cmd.OutOrStdout()), done)
 			}
 			return errors.Join(err, judgeCleaning(done))
 		},
@@ -61,53 +61,55 @@ func judgeCleaning(done journal.Cleaning) error {
 
 // printCleaning tells what was found, what became of it, and how the host
 // compares with before.
-func printCleaning(w io.Writer, done journal.Cleaning) {
+func printCleaning(to screen.Screen, done journal.Cleaning) {
 	for _, title := range done.Ended {
-		fmt.Fprintf(w, "%s was killed before it could undo what it made.\n", title)
+		to.Paragraph(title + " was killed before it could undo what it made.")
 	}
 	for _, title := range done.Active {
-		fmt.Fprintf(w, "%s goes on; nothing of it is touched.\n", title)
+		to.Paragraph(title + " goes on; nothing of it is touched.")
 	}
+	actions := screen.Table{Screen: to, Indent: 2, Flex: 1, Wrap: true, Least: []int{10}}
 	for _, a := range done.Actions {
-		word := a.Result
+		word, what := a.Result, a.What
 		if word == journal.Planned {
 			word = "would undo"
 		}
-		fmt.Fprintf(w, "  %-10s  %s", word, a.What)
 		if a.Why != "" {
-			fmt.Fprintf(w, ": %s", a.Why)
+			what += ": " + a.Why
 		}
-		fmt.Fprintln(w)
+		actions.Add(word, what)
 	}
+	actions.Print()
 	switch {
 	case len(done.Actions) == 0:
-		fmt.Fprintln(w, "There is nothing to undo.")
+		fmt.Fprintln(to, "There is nothing to undo.")
 	case done.DryRun:
-		fmt.Fprintln(w, "Nothing was changed.")
+		fmt.Fprintln(to, "Nothing was changed.")
 	}
 	if done.Since != "" {
-		printComparison(w, done)
+		printComparison(to, done)
 	}
 }
 
 // printComparison tells how the host differs from before.
-func printComparison(w io.Writer, done journal.Cleaning) {
+func printComparison(to screen.Screen, done journal.Cleaning) {
 	var kinds []string
 	for _, k := range done.Compared {
 		kinds = append(kinds, string(k))
 	}
-	compared := strings.Join(kinds, ", ")
 	if len(done.Differences) == 0 {
-		fmt.Fprintf(w, "The host is as it was before %s.\n", done.Since)
+		to.Paragraph("The host is as it was before " + done.Since + ".")
 	} else {
-		fmt.Fprintf(w, "The host is not as before %s, by nothing known to be the lab's:\n",
-			done.Since)
-		for _, d := range done.Differences {
-			fmt.Fprintf(w, "  %s\n", d)
-		}
+		to.Paragraph("The host is not as before " + done.Since +
+			", by nothing known to be the lab's:")
 	}
-	fmt.Fprintf(w, "Compared: %s.\n", compared)
+	differences := screen.Table{Screen: to, Indent: 2, Wrap: true}
+	for _, d := range done.Differences {
+		differences.Add(d.String())
+	}
+	differences.Print()
+	to.Paragraph("Compared: " + strings.Join(kinds, ", ") + ".")
 	for _, kind := range slices.Sorted(maps.Keys(done.Unreadable)) {
-		fmt.Fprintf(w, "Not compared: %s: %s.\n", kind, done.Unreadable[kind])
+		to.Paragraph(fmt.Sprintf("Not compared: %s: %s.", kind, done.Unreadable[kind]))
 	}
 }

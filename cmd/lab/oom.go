@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/signal"
 	"strings"
@@ -94,6 +95,9 @@ func showOOM(cmd *cobra.Command, o oomOptions) error {
 	if err != nil {
 		return hinted{fmt.Errorf("%w: %w", errUsage, err), "lab oom --limit 30M --step 1M"}
 	}
+	if err := canDraw(o.plot); err != nil {
+		return err
+	}
 	ctx, stop := signal.NotifyContext(cmd.Context(), unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
 	defer stop()
 	printer := newOOMPrinter(cmd.OutOrStdout(), options)
@@ -143,6 +147,25 @@ func whereToLimit() string {
 			strings.Join(check.ShellWords(os.Args), " ")
 	}
 	return asRoot()
+}
+
+// canDraw reports before a run that its picture could not be written after it. A
+// file that is there keeps what it holds until then.
+func canDraw(path string) error {
+	if path == "" {
+		return nil
+	}
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err == nil {
+		return errors.Join(file.Close(), os.Remove(path))
+	}
+	if errors.Is(err, fs.ErrExist) {
+		file, err = os.OpenFile(path, os.O_WRONLY, 0)
+	}
+	if err != nil {
+		return hinted{fmt.Errorf("write the picture: %w", err), "lab oom --plot /tmp/oom.svg"}
+	}
+	return file.Close()
 }
 
 // drawOOM writes the picture.

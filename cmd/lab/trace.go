@@ -43,7 +43,8 @@ func newTrace() *cobra.Command {
 			}
 			if given.raw && given.json {
 				return hinted{
-					fmt.Errorf("%w: --raw or --json, not both", errUsage), cmd.UseLine(),
+					fmt.Errorf("%w: --raw or --json, not both", errUsage),
+					"lab trace --json -- unshare --uts true",
 				}
 			}
 			return runTrace(cmd.ErrOrStderr(), given, args)
@@ -83,7 +84,8 @@ func runTrace(stderr io.Writer, given traceFlags, command []string) (err error) 
 	if given.output != "" {
 		file, err := os.Create(given.output)
 		if err != nil {
-			return err
+			const hint = "lab trace -o /tmp/trace.txt -- COMMAND"
+			return hinted{fmt.Errorf("write the trace: %w", err), hint}
 		}
 		defer func() { err = errors.Join(err, file.Close()) }()
 		o.Out = file

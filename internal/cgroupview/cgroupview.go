@@ -57,7 +57,7 @@ func (c Cgroup) Name() string {
 func Of(pid int) ([]Cgroup, error) {
 	memberships, err := inspect.Memberships(pid)
 	if err != nil {
-		return nil, err
+		return nil, inspect.Meanwhile(pid, err)
 	}
 	self, err := inspect.Self()
 	if err != nil {

@@ -31,7 +31,7 @@ func (c Cgroup) print(to screen.Screen) {
 	if c.Own() {
 		verdict = to.Own("isolated") + ": you are in " + to.Clean(c.Yours)
 	}
-	fmt.Fprintf(to, "%s: %s, %s\n", to.Bold(name), to.Clean(c.Path), verdict)
+	to.Paragraph(fmt.Sprintf("%s: %s, %s", to.Bold(name), to.Clean(c.Path), verdict))
 	if c.Why != "" {
 		fmt.Fprintln(to, "  "+c.Why)
 		return

@@ -75,7 +75,7 @@ func limitedAfter(
 		}
 		h, err := s.HoldAfter(ctx, false, prelude(s), flags()...)
 		if err != nil {
-			return whyNoLimits(err)
+			return err
 		}
 		found, judged := groupsOf(h.PID)
 		if judged == nil {

@@ -46,10 +46,6 @@ func (h *Held) ranNothing(token string) *Failure {
 		Kernel: fmt.Sprintf("the program ended with status %d; it said: %s", status, said),
 	}
 	switch {
-	case status == 2 && strings.Contains(said, "goroutine "):
-		f.Mistake = "panicked"
-		f.Diagnosis = "The program panicked before the command ran. " +
-			"The first line that it printed says why, the one with its file says where."
 	case status == 2:
 		f.Mistake = "flag-unknown"
 		f.Diagnosis = "The program did not understand its command line: " +
@@ -107,9 +103,9 @@ func isAgent(pid int, token string) bool {
 // looked at.
 type remains struct {
 	held   *Held
-	status int    // with which it ended the first time; -1 if it did not end
-	said   string // what it printed, in small letters
-	child  int    // its first child, else the program itself
+	status int      // with which it ended the first time; -1 if it did not end
+	failed []Traced // its calls that the kernel refused; none if it did not end
+	child  int      // its first child, else the program itself
 	f      *Failure
 }
 
@@ -119,24 +115,33 @@ func (r *remains) names(mistake, diagnosis, look string) bool {
 	return true
 }
 
-// causes look at what remains of a program, one after another, up to the first
-// that knows why it ran nothing.
-func causes() []func(*Subject, *remains) bool {
-	return []func(*Subject, *remains) bool{noUserCause, noRootCause, noNetCause}
-}
+// cause knows one family of reasons for which a program ran nothing.
+type cause func(*Subject, *remains) bool
 
-// why makes a failure to run anything more precise by the state that the kernel
-// has the program's processes in. A program that gave up is run again, with a
-// standard error that takes not a byte: whoever wants to say what went wrong
-// waits there, in its namespaces, with its mounts and links as they are.
+// byCalls need the refused calls alone, byState the processes as well. They are asked
+// up to the first that knows.
+func byCalls() []cause { return []cause{panicCause, noLimitCause} }
+func byState() []cause { return []cause{noUserCause, noRootCause, noNetCause} }
+
+// why makes a failure to run anything more precise, by the calls that the kernel
+// refused and by the state that it has the program's processes in. A program that
+// gave up is run again, with a standard error that takes not a byte: whoever wants to
+// say what went wrong waits there, in its namespaces, with its mounts and links as
+// they are. What it wants to say is not looked at.
 func (s *Subject) why(ctx context.Context, h *Held, command []string, err error) error {
 	f, ok := errors.AsType[*Failure](err)
-	if !ok || f.Mistake != "gave-up" && f.Mistake != "never-begins" {
+	ended := ok && (f.Mistake == "gave-up" || f.Mistake == "flag-unknown")
+	if !ended && (!ok || f.Mistake != "never-begins") {
 		return err
 	}
-	r := &remains{held: h, status: -1, said: strings.ToLower(h.errOut.String()), f: f}
-	if f.Mistake == "gave-up" {
+	r := &remains{held: h, status: -1, f: f}
+	knows := func(c cause) bool { return c(s, r) }
+	if ended {
 		r.status = status(h.cmd)
+		r.failed = s.refusals(ctx, h.flags, command)
+		if slices.ContainsFunc(byCalls(), knows) || f.Mistake != "gave-up" {
+			return f
+		}
 		again, full, err := s.speechless(ctx, h.flags, command)
 		if err != nil {
 			return f // what is known already has to do
@@ -148,11 +153,7 @@ func (s *Subject) why(ctx context.Context, h *Held, command []string, err error)
 	if below, err := inspect.Descendants(r.held.Program); err == nil && len(below) > 0 {
 		r.child = below[0]
 	}
-	for _, knows := range causes() {
-		if knows(s, r) {
-			break
-		}
-	}
+	_ = slices.ContainsFunc(byState(), knows) // who knows has named it
 	return f
 }
 

@@ -65,7 +65,7 @@ func leavesNoGroups(
 	}
 	h, err := s.Hold(ctx, false, allLimits()...)
 	if err != nil {
-		return whyNoLimits(err)
+		return err
 	}
 	found, err := groupsOf(h.PID)
 	if err := errors.Join(err, end(h)); err != nil {

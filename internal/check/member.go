@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"lab/internal/inspect"
@@ -142,7 +141,7 @@ func memberAtOnce(ctx context.Context, s *Subject) error {
 	}
 	h, err := s.Hold(ctx, false, allLimits()...)
 	if err != nil {
-		return whyNoLimits(err)
+		return err
 	}
 	var later string
 	judged := inspect.In(h.PID, []string{"cgroup"}, func() error {
@@ -188,52 +187,4 @@ func atRoot(found groups, first Result, later string) error {
 		return f
 	}
 	return nil
-}
-
-// whyNoLimits names what is known of the reasons for which a program with limits
-// gives up: it has met a kernel that is not as it thinks.
-func whyNoLimits(err error) error {
-	f, ok := errors.AsType[*Failure](err)
-	if !ok || f.Mistake != "gave-up" {
-		return err
-	}
-	host, errHost := groupsOf(os.Getpid())
-	if errHost != nil {
-		return errors.Join(err, errHost)
-	}
-	said := strings.ToLower(f.Kernel)
-	top := host["memory"].mount
-	switch v := host["memory"].version; {
-	case containsAny(said, top+"/memory.max", top+"/cpu.max", top+"/pids.max"):
-		f.Mistake = "limit-on-the-parent"
-		f.Diagnosis = "The limit was to be written to the cgroup around the container's, " +
-			"which is the top here, and that has none. It belongs into the container's own."
-		f.Look = "ls " + top
-	case strings.Contains(said, "memsw") && strings.Contains(said, "invalid argument"):
-		f.Mistake = "memsw-before-limit"
-		f.Diagnosis = "The limit of memory and swap together may at no time be below that of " +
-			"memory: of two new limits, write memory.limit_in_bytes first."
-	case v == 2 && containsAny(said,
-		"_in_bytes", "cpu.cfs_", "cpu.shares", "/tasks", "cgroup/memory/", "cgroup/pids/"):
-		f.Mistake = "v1-path-on-v2"
-		f.Diagnosis = "That is a name of cgroup version 1, and this machine has version 2: one " +
-			"directory for all controllers, with memory.max, cpu.max and pids.max."
-		f.Look = "grep cgroup /proc/self/mountinfo"
-	case v == 1 && containsAny(said, "memory.max", "cpu.max", "subtree_control", "fs/cgroup/lab"):
-		f.Mistake = "v2-path-on-v1"
-		f.Diagnosis = "That is a name of cgroup version 2, and here version 1 has the " +
-			"controller: a directory for each, with memory.limit_in_bytes and others."
-		f.Look = "grep cgroup /proc/self/mountinfo"
-	}
-	return f
-}
-
-// containsAny reports whether a text contains one of some words.
-func containsAny(text string, words ...string) bool {
-	for _, w := range words {
-		if strings.Contains(text, w) {
-			return true
-		}
-	}
-	return false
 }

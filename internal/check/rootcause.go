@@ -14,18 +14,8 @@ import (
 	"lab/internal/inspect"
 )
 
-// refused reports whether a program that gave up told of one of these errors, in
-// the C library's words or by the kernel's name.
-func (r *remains) refused(words ...string) bool {
-	return slices.ContainsFunc(words, func(w string) bool { return strings.Contains(r.said, w) })
-}
-
-// The words for the errors that tell causes apart.
-var (
-	einval = []string{"invalid argument", "einval"}
-	ebusy  = []string{"device or resource busy", "resource busy", "ebusy"}
-	enoent = []string{"no such file or directory", "enoent"}
-)
+// mounting are the calls that change mounts.
+var mounting = []string{"mount", "move_mount", "mount_setattr", "pivot_root", "umount2"}
 
 // noRootCause knows why a child did not get to its root.
 func noRootCause(s *Subject, r *remains) bool {
@@ -39,22 +29,20 @@ func noRootCause(s *Subject, r *remains) bool {
 	look := "grep shared /proc/self/mountinfo"
 	lost := r.status == 127 && isRoot(r.child, "/")
 	if same, err := sameNamespace(r.child, "mnt"); !lost && (err != nil || same) {
-		return err == nil && r.refused(append(einval, ebusy...)...) && r.names("no-clone-newns",
+		return err == nil && r.refused("EINVAL EBUSY", mounting...) && r.names("no-clone-newns",
 			"The child is in the host's mount namespace: it was cloned without CLONE_NEWNS.",
 			"readlink /proc/self/ns/mnt")
 	}
 	if isRoot(r.child, s.Root) {
-		return r.refused(ebusy...) && r.names("umount-busy", "The root is the new one, and the "+
-			"old one is in use, by its own mounts: only umount2(2) with MNT_DETACH takes it off.",
+		return r.refused("EBUSY", "umount2", "umount") && r.names("umount-busy",
+			"The root is the new one, and the old one is in use, by its own mounts: "+
+				"only umount2(2) with MNT_DETACH takes it off.",
 			"man 2 umount2")
 	}
-	if r.refused(append(einval, ebusy...)...) {
+	if r.refused("EINVAL EBUSY", mounting...) {
 		return r.refusedPivot(mounts, s.Root, look)
 	}
-	if !r.refused(enoent...) && r.status != 127 {
-		return false
-	}
-	if r.refused("pivot") {
+	if r.refused("ENOENT", "pivot_root") {
 		return r.names("put-old-missing", "pivot_root(2) needs a directory for the old root, "+
 			"below the new one, and it is not there: make it first, or give \".\" twice.",
 			"man 2 pivot_root")

@@ -31,7 +31,9 @@ func noUserCause(_ *Subject, r *remains) bool {
 	}
 	has, err := rightsOf(r.child)
 	look := fmt.Sprintf("cat /proc/%d/uid_map", r.child)
-	mapRefused := strings.Contains(r.said, "_map") && strings.Contains(r.said, "not permitted")
+	mapRefused := slices.ContainsFunc(r.failed, func(call Traced) bool {
+		return call.Call == "write" && call.Errno == "EPERM" && strings.Contains(call.Text, "_map>")
+	})
 	switch {
 	case err != nil:
 		return false

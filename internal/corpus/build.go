@@ -16,6 +16,14 @@ import (
 
 // Build makes the entry's program, stripped, at the path out.
 func (e Entry) Build(ctx context.Context, checkout, out string) error {
+	return e.BuildChanged(ctx, checkout, out, func(string) error { return nil })
+}
+
+// BuildChanged is Build of a source that is changed before: the diff's files are in
+// the directory that change is given.
+func (e Entry) BuildChanged(
+	ctx context.Context, checkout, out string, change func(dir string) error,
+) error {
 	dir, err := os.MkdirTemp("", "lab-corpus-")
 	if err != nil {
 		return err
@@ -27,6 +35,9 @@ func (e Entry) Build(ctx context.Context, checkout, out string) error {
 	case ".diff":
 		var overlay string
 		if overlay, err = e.overlay(ctx, checkout, dir); err == nil {
+			err = change(dir)
+		}
+		if err == nil {
 			err = goBuild(ctx, checkout, out, "-overlay", overlay, program.Package(e.Step))
 		}
 	case ".go":

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strconv"
@@ -194,6 +195,20 @@ func TestExercises(t *testing.T) {
 			assert.Equal(t, judge.Fail, before)
 			assert.Equal(t, judge.Pass, after)
 		})
+	}
+}
+
+// Every diff fits the reference program as it is now.
+func TestDiffsApply(t *testing.T) {
+	checkout, entries := load(t)
+	for _, e := range entries {
+		if filepath.Ext(e.Path) == ".diff" {
+			cmd := exec.CommandContext(t.Context(), "git", "apply", "--check", e.Path)
+			cmd.Dir = filepath.Join(checkout, "steps", e.Step)
+			cmd.Env = append(os.Environ(), "GIT_DIR=/dev/null")
+			said, err := cmd.CombinedOutput()
+			assert.NoError(t, err, "%s: %s", e.ID(), said)
+		}
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/moby/sys/mountinfo"
@@ -61,7 +62,7 @@ func Memberships(pid int) ([]Membership, error) {
 		if parts[1] != "" {
 			m.Controllers = strings.Split(parts[1], ",")
 		}
-		m.Dir, m.Mount = m.find(mounts)
+		m.Dir, m.Mount = m.find(mounts, pid)
 		list = append(list, m)
 	}
 	return list, nil
@@ -75,7 +76,7 @@ func Memberships(pid int) ([]Membership, error) {
 //
 // A cgroup outside of the reader's namespace has a path that begins with /..,
 // and only a mount that begins so too can show it.
-func (m Membership) find(mounts []*mountinfo.Info) (dir, mount string) {
+func (m Membership) find(mounts []*mountinfo.Info, pid int) (dir, mount string) {
 	for _, i := range mounts {
 		options := strings.Split(i.VFSOptions, ",")
 		ours := i.FSType == "cgroup2" && m.Version() == 2 ||
@@ -88,8 +89,39 @@ func (m Membership) find(mounts []*mountinfo.Info) (dir, mount string) {
 		if found && !outside && (below == "" || below[0] == '/') {
 			return filepath.Join(i.Mountpoint, below), i.Mountpoint
 		}
+		if dir := m.unnamed(i, pid); dir != "" {
+			return dir, i.Mountpoint
+		}
 	}
 	return "", ""
+}
+
+// unnamed looks for a cgroup below a mount that shows more than the reader's cgroup
+// namespace. Its top is above the namespace's root, and the names of the directories
+// in between are told nowhere; the one whose members are right is it:
+//
+//	35 31 0:32 /../.. /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory
+func (m Membership) unnamed(i *mountinfo.Info, pid int) string {
+	const up = "/.."
+	levels, path := strings.Count(i.Root, up), m.Path
+	if levels == 0 || i.Root != strings.Repeat(up, levels) {
+		return ""
+	}
+	for levels > 0 && strings.HasPrefix(path, up) {
+		levels, path = levels-1, path[len(up):]
+	}
+	tops, err := filepath.Glob(i.Mountpoint + strings.Repeat("/*", levels))
+	if err != nil {
+		return ""
+	}
+	for _, top := range tops {
+		dir := filepath.Join(top, path)
+		members, err := os.ReadFile(filepath.Join(dir, "cgroup.procs"))
+		if err == nil && slices.Contains(strings.Fields(string(members)), strconv.Itoa(pid)) {
+			return dir
+		}
+	}
+	return ""
 }
 
 // CgroupDir returns the directory that shows a process's cgroup in the

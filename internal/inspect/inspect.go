@@ -158,10 +158,17 @@ func numbers(words []string) ([]int, error) {
 	return list, nil
 }
 
+// ErrNoMounts means that a process has ended, and its parent has not asked for its
+// exit status yet: it is in no mount namespace any more.
+var ErrNoMounts = errors.New("it has ended and left its mount namespace")
+
 // Mounts returns the mounts that a process sees, from /proc/PID/mountinfo.
 func Mounts(pid int) ([]*mountinfo.Info, error) {
 	path := fmt.Sprintf("/proc/%d/mountinfo", pid)
 	file, err := os.Open(path)
+	if errors.Is(err, unix.EINVAL) {
+		return nil, ErrNoMounts
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -3,11 +3,14 @@
 package inspect
 
 import (
+	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/moby/sys/mountinfo"
 	"github.com/stretchr/testify/assert"
@@ -101,8 +104,68 @@ func TestCgroupIsFoundBelowItsMount(t *testing.T) {
 			if tt.controllers != "" {
 				m.Controllers = strings.Split(tt.controllers, ",")
 			}
-			dir, _ := m.find(mounts)
+			dir, _ := m.find(mounts, os.Getpid())
 			assert.Equal(t, tt.want, dir)
 		})
+	}
+}
+
+// The error of a file below /proc says what became of the process.
+func TestMeanwhile(t *testing.T) {
+	pid := os.Getpid()
+	none := fmt.Errorf("open: %w", fs.ErrNotExist)
+	assert.Equal(t, none, Meanwhile(pid, none), "the process is there: the file is missing")
+
+	cmd := exec.CommandContext(t.Context(), "true")
+	require.NoError(t, cmd.Start())
+	child := cmd.Process.Pid
+	require.Eventually(t, func() bool {
+		p, err := ReadProcess(child)
+		return err == nil && p.State == 'Z'
+	}, 10*time.Second, time.Millisecond)
+	require.ErrorIs(t, Meanwhile(child, none), ErrEnded, "a zombie")
+	_, err := Mounts(child)
+	require.ErrorIs(t, err, ErrNoMounts)
+
+	require.NoError(t, cmd.Wait())
+	require.ErrorIs(t, Meanwhile(child, none), ErrEnded)
+	require.ErrorIs(t, Meanwhile(child, unix.ESRCH), ErrEnded)
+	assert.Equal(t, unix.EPERM, Meanwhile(child, unix.EPERM))
+}
+
+// Below a mount that shows more than the reader's cgroup namespace, a cgroup is
+// known by its members.
+func TestUnnamed(t *testing.T) {
+	top := t.TempDir()
+	for dir, members := range map[string]string{
+		"a/b": "7\n", "a/c": "8\n9\n", "a/c/lab": "10\n", "d": "11\n",
+	} {
+		require.NoError(t, os.MkdirAll(filepath.Join(top, dir), 0o755))
+		file := filepath.Join(top, dir, "cgroup.procs")
+		require.NoError(t, os.WriteFile(file, []byte(members), 0o600))
+	}
+	shows := &mountinfo.Info{
+		Root: "/../..", Mountpoint: top, FSType: "cgroup", VFSOptions: "rw,memory",
+	}
+	for _, tt := range []struct {
+		path string
+		pid  int
+		want string
+	}{
+		{"/", 9, "a/c"},
+		{"/lab", 10, "a/c/lab"},
+		{"/..", 11, "d"},
+		{"/..", 9, ""}, // it is one level deeper
+		{"/../b", 7, "a/b"},
+		{"/", 12, ""},
+	} {
+		m := Membership{Controllers: []string{"memory"}, Path: tt.path}
+		dir, mount := m.find([]*mountinfo.Info{shows}, tt.pid)
+		if tt.want == "" {
+			assert.Empty(t, dir, tt.path)
+			continue
+		}
+		assert.Equal(t, filepath.Join(top, tt.want), dir, tt.path)
+		assert.Equal(t, top, mount)
 	}
 }

@@ -3,8 +3,11 @@
 package inspect
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -22,6 +25,21 @@ type Process struct {
 	Start  uint64
 }
 
+// Called returns what a process is called. One that executed /proc/self/exe, as the
+// steps do for their second process, goes by the name of that link: the name it was
+// given says more.
+func (p Process) Called() string {
+	const link = "exe"
+	if p.Name != link {
+		return p.Name
+	}
+	args, err := Cmdline(p.PID)
+	if err != nil || len(args) == 0 || args[0] == "" {
+		return p.Name
+	}
+	return filepath.Base(args[0])
+}
+
 // Self returns the reader's own pid, as the mounted /proc numbers processes. It is
 // another one than getpid(2) says where /proc was mounted for another PID namespace.
 func Self() (int, error) {
@@ -34,6 +52,22 @@ func Self() (int, error) {
 		return 0, fmt.Errorf("find this process in /proc: %w", err)
 	}
 	return pid, nil
+}
+
+// ErrEnded means that a process ended while it was looked at.
+var ErrEnded = errors.New("it ended while it was looked at")
+
+// Meanwhile returns ErrEnded for an error by which a file below /proc/PID says that
+// the process is no more, and any other error as it is: the file is not there, or it
+// was opened before and answers ESRCH.
+func Meanwhile(pid int, err error) error {
+	if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, unix.ESRCH) {
+		return err
+	}
+	if p, gone := ReadProcess(pid); gone != nil || p.State == 'Z' {
+		return ErrEnded
+	}
+	return err
 }
 
 // kernelThread is the bit PF_KTHREAD among the flags of /proc/PID/stat.

@@ -43,8 +43,28 @@ type Page struct {
 }
 
 // Of reads a process. What cannot be read is a line that says why; only a
-// process that is not there is an error.
+// process that is not there, or not until the end of the page, is an error.
 func Of(pid int) (*Page, error) {
+	for {
+		page, err := read(pid)
+		if err != nil {
+			return nil, inspect.Meanwhile(pid, err)
+		}
+		now, err := inspect.ReadProcess(pid)
+		if err != nil {
+			return nil, inspect.Meanwhile(pid, err)
+		}
+		if now.Start != page.Process.Start {
+			return nil, inspect.ErrEnded // and its number was given to another one
+		}
+		if now.State != 'Z' || page.Process.State == 'Z' {
+			return page, nil
+		}
+	}
+}
+
+// read reads a process that may end meanwhile.
+func read(pid int) (*Page, error) {
 	who, err := inspect.ReadProcess(pid)
 	if err != nil {
 		return nil, err
@@ -55,7 +75,9 @@ func Of(pid int) (*Page, error) {
 	}
 	r := &reader{pid: pid, you: self, page: &Page{Process: who}}
 	r.page.Command, _ = inspect.Cmdline(pid) // its name is known already
-	r.readStatus()
+	if err := r.readStatus(); err != nil {
+		return nil, err
+	}
 	r.namespaces()
 	r.cgroups()
 	r.files()
@@ -77,15 +99,13 @@ type reader struct {
 }
 
 // readStatus reads what several sections need.
-func (r *reader) readStatus() {
-	var err error
+func (r *reader) readStatus() (err error) {
 	if r.status, err = inspect.ReadStatus(r.pid); err != nil {
-		r.unknown("status", r.proc("status"), err)
-	}
-	if r.yours, err = inspect.ReadStatus(r.you); err != nil {
-		r.unknown("your status", "/proc/self/status", err)
+		return err
 	}
 	r.page.Levels = r.status.NSpid
+	r.yours, err = inspect.ReadStatus(r.you)
+	return err
 }
 
 // proc names a file of the process.
@@ -106,7 +126,8 @@ func (r *reader) unknown(item, file string, err error) {
 	switch {
 	case errors.Is(err, fs.ErrPermission):
 		why = "permission denied"
-	case errors.Is(err, fs.ErrNotExist) && r.page.Process.State == 'Z':
+	case errors.Is(err, inspect.ErrNoMounts),
+		errors.Is(err, fs.ErrNotExist) && r.page.Process.State == 'Z':
 		why = "given up: it has ended"
 	case errors.Is(err, fs.ErrNotExist):
 		why = "not there: this kernel has none, or the process has ended"

@@ -3,7 +3,9 @@
 package isolation
 
 import (
+	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"testing"
 
@@ -12,6 +14,7 @@ import (
 
 	"lab/internal/cgroupview"
 	"lab/internal/inspect"
+	"lab/internal/screen"
 )
 
 func TestWords(t *testing.T) {
@@ -81,4 +84,28 @@ func TestLimitOfAnAncestor(t *testing.T) {
 	}, r.page.Lines[0])
 	assert.Equal(t, "no limit", r.page.Lines[1].Value)
 	assert.Equal(t, Shared, r.page.Lines[1].Verdict)
+}
+
+// A process that ends while it is looked at is an error that says so, whenever it
+// ends, and never half a page.
+func TestEndsMeanwhile(t *testing.T) {
+	const moments = 40
+	for range moments {
+		cmd := exec.CommandContext(t.Context(), "true")
+		require.NoError(t, cmd.Start())
+		pid, done := cmd.Process.Pid, make(chan error)
+		go func() { done <- cmd.Wait() }()
+		for {
+			page, err := Of(pid)
+			if err != nil {
+				require.ErrorIs(t, err, inspect.ErrEnded)
+				break
+			}
+			page.Print(screen.Screen{Writer: io.Discard, Width: 80})
+			for _, line := range page.Lines {
+				require.NotContains(t, line.Meaning, "not there", line.Item)
+			}
+		}
+		require.NoError(t, <-done)
+	}
 }

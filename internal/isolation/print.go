@@ -42,7 +42,7 @@ func (p *Page) head(to screen.Screen) {
 	case w.State == 'Z':
 		kind = ", a zombie: it has ended"
 	}
-	text := fmt.Sprintf("Process %d is %s, child of %d%s", w.PID, w.Name, w.PPid, kind)
+	text := fmt.Sprintf("Process %d is %s, child of %d%s", w.PID, w.Called(), w.PPid, kind)
 	if len(p.Command) > 0 {
 		text += ": " + strings.Join(p.Command, " ")
 	}

@@ -255,8 +255,11 @@ func (r *reader) confinement() {
 		r.add("seccomp", true, "strict", "only read, write, exit and sigreturn", file+":Seccomp")
 	default:
 		value := "filters"
-		if r.status.Filters >= 0 {
-			value = fmt.Sprintf("%d filters", r.status.Filters)
+		switch n := r.status.Filters; {
+		case n == 1:
+			value = "1 filter"
+		case n >= 0:
+			value = fmt.Sprintf("%d filters", n)
 		}
 		r.add("seccomp", true, value, "a program decides about each system call", file+":Seccomp")
 	}

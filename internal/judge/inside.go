@@ -197,7 +197,7 @@ func (o Orders) ask(c check.Check, number int, root, agent string) Answer {
 	err := c.Run(context.Background(), s)
 	a.Millis = time.Since(began).Milliseconds()
 	if failure, failed := errors.AsType[*check.Failure](err); failed {
-		a.Verdict, a.Failure = Fail, failure
+		a.Verdict, a.Failure, a.Late = Fail, failure, check.Unjudged(err)
 	} else if reason, skipped := check.Skipped(err); skipped {
 		a.Verdict, a.Reason = Skip, reason
 	} else if err != nil {

@@ -59,7 +59,7 @@ type Orders struct {
 	From     int    // the first check that is asked; those before were
 	// Command is run in the throw-away host instead of any check; see Inside.
 	Command []string
-	// Limit is what one check may take; 0 is a minute. Whoever takes longer is
+	// Limit is what one check may take; 0 is a minute, or five in a slow machine. Whoever takes longer is
 	// ended with everything that was started.
 	Limit time.Duration
 }
@@ -72,6 +72,9 @@ type Answer struct {
 	Reason  string         `json:"reason,omitempty"` // of a skip
 	Failure *check.Failure `json:"failure,omitempty"`
 	Millis  int64          `json:"ms"`
+	// Late marks the failure of a program that could not be watched: the other
+	// checks are heard before it.
+	Late bool `json:"late,omitempty"`
 }
 
 // ErrStop is what a receiver of answers returns when it has heard enough.
@@ -103,9 +106,19 @@ func (o Orders) alone(number int) bool {
 // Run has a program judged and hands on each answer as it comes. An error is
 // one of the judge; what is wrong with the program is in the answers.
 func Run(ctx context.Context, o Orders, receive func(Answer) error) error {
+	var late *Answer
+	failed := false
+	hear := func(a Answer) error {
+		if a.Late {
+			late = &a
+			return nil
+		}
+		failed = failed || a.Verdict == Fail
+		return receive(a)
+	}
 	checks := o.Checks()
 	for o.From < len(checks) {
-		asked, err := session(ctx, o, receive)
+		asked, err := session(ctx, o, hear)
 		if errors.Is(err, ErrStop) {
 			return nil
 		}
@@ -114,7 +127,23 @@ func Run(ctx context.Context, o Orders, receive func(Answer) error) error {
 		}
 		o.From += asked
 	}
+	if late == nil {
+		return nil
+	}
+	if err := receive(late.after(failed)); !errors.Is(err, ErrStop) {
+		return err
+	}
 	return nil
+}
+
+// after is what becomes of a late answer. Who failed another check does not pass
+// anyway, and will be watched when that is mended.
+func (a Answer) after(failed bool) Answer {
+	if failed {
+		a.Verdict, a.Reason = Skip, "not judged: "+a.Failure.Kernel
+		a.Failure = nil
+	}
+	return a
 }
 
 // Step has a step's program judged by the step's own checks and then, in the
@@ -193,10 +222,13 @@ func session(ctx context.Context, o Orders, receive func(Answer) error) (int, er
 
 // limit is what one check may take.
 func (o Orders) limit() time.Duration {
-	if o.Limit == 0 {
-		return time.Minute
+	switch {
+	case o.Limit != 0:
+		return o.Limit
+	case os.Getenv("LAB_VM") != "":
+		return 5 * time.Minute // there, a container may take longer to start
 	}
-	return o.Limit
+	return time.Minute
 }
 
 // Inside runs a command in a throw-away host, with what orders say of that, and

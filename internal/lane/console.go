@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"time"
 )
 
 // The lines that .ci/tests prints around the output of each test binary. Each
@@ -16,8 +17,12 @@ import (
 //	=== RUN   TestHostname
 //	--- PASS: TestHostname (0.01s)
 //	PASS
-//	##lane exit 0
+//	##lane exit 0 12
 //	##lane end
+//
+// The exit's numbers are the binary's status and how many seconds it took. The
+// output of packages that ran at the same time comes afterwards, so nobody else
+// knows the time.
 const (
 	markPackage = "##lane package "
 	markExit    = "##lane exit "
@@ -85,11 +90,13 @@ type section struct {
 	in   io.WriteCloser
 	cmd  *exec.Cmd
 	done chan error // the end of the events
+	pkg  string
+	t    *tally
 }
 
 // newSection starts test2json for pkg; its events go to t.
 func newSection(pkg string, t *tally) (*section, error) {
-	s := &section{cmd: test2json("-t", "-p", pkg), done: make(chan error, 1)}
+	s := &section{cmd: test2json("-t", "-p", pkg), done: make(chan error, 1), pkg: pkg, t: t}
 	s.cmd.Stderr = os.Stderr
 	in, err := s.cmd.StdinPipe()
 	if err != nil {
@@ -119,7 +126,11 @@ func (s *section) write(text string) error {
 // status than 0 (a leak found by TestMain), so the status is added as go test
 // adds it, and test2json makes a failure of it. The control character is the one
 // by which test2json knows the testing package's own lines.
-func (s *section) finish(status string) error {
+func (s *section) finish(exit string) error {
+	status, seconds, timed := strings.Cut(exit, " ")
+	if took, err := time.ParseDuration(seconds + "s"); timed && err == nil {
+		s.t.took[s.pkg] = took
+	}
 	var err error
 	if status != "0" {
 		err = s.write("exit status " + status + "\n\x16FAIL\n")

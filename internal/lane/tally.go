@@ -5,6 +5,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"time"
 )
 
 // tally counts tests and remembers what has to be said about them. A test with
@@ -13,8 +14,9 @@ import (
 type tally struct {
 	out      io.Writer
 	verbose  bool
-	running  map[string]*pkg   // packages that have not ended, by import path
-	built    map[string]string // what the compiler said, by import path
+	running  map[string]*pkg          // packages that have not ended, by import path
+	built    map[string]string        // what the compiler said, by import path
+	took     map[string]time.Duration // what is known better than by an event, by import path
 	passed   int
 	failures []string // "package Test" or "package: why"
 	skips    []string // "package Test: reason"
@@ -32,6 +34,7 @@ func newTally(out io.Writer, verbose bool) *tally {
 	return &tally{
 		out: out, verbose: verbose,
 		running: map[string]*pkg{}, built: map[string]string{},
+		took: map[string]time.Duration{},
 	}
 }
 
@@ -107,9 +110,13 @@ func (t *tally) end(e event, p *pkg) {
 	if ran+skipped == 0 {
 		return
 	}
+	took, known := t.took[e.Package]
+	if !known {
+		took = e.duration()
+	}
 	word := map[string]string{"pass": "ok  ", "fail": "FAIL", "skip": "skip"}[e.Action]
 	t.print(fmt.Sprintf("%s %-32s %3d run, %d skipped  %v\n",
-		word, e.Package, ran, skipped, e.duration()))
+		word, e.Package, ran, skipped, took))
 }
 
 // any reports whether name has a subtest whose result is one of results, or one

@@ -71,6 +71,7 @@ func (s *Stack) findBelow(l *Layer, o options) {
 			bases = append(bases, path)
 		}
 	}
+	bases = append(bases, s.storesOfMonitors()...)
 	if home, err := os.UserHomeDir(); err == nil {
 		bases = append(bases, filepath.Join(home, ".local/share/containers/storage/overlay"))
 	}
@@ -84,6 +85,33 @@ func (s *Stack) findBelow(l *Layer, o options) {
 			return
 		}
 	}
+}
+
+// storesOfMonitors returns the stores that podman's monitors name, the ancestors of
+// the processes in its containers. Each has the directory of its container among its
+// arguments, and the layers are beside those directories:
+//
+//	conmon … -b /srv/store/overlay-containers/ID/userdata …
+func (s *Stack) storesOfMonitors() []string {
+	var stores []string
+	for pid := s.PID; pid > 0; {
+		args, err := inspect.Cmdline(pid)
+		if err != nil {
+			break
+		}
+		for _, arg := range args {
+			store, _, found := strings.Cut(arg, "/overlay-containers/")
+			if path := store + "/overlay"; found && !slices.Contains(stores, path) {
+				stores = append(stores, path)
+			}
+		}
+		p, err := inspect.ReadProcess(pid)
+		if err != nil {
+			break
+		}
+		pid = p.PPid
+	}
+	return stores
 }
 
 // findByFlags takes the names from the command line by which a step of the lab,

@@ -64,7 +64,7 @@ type Stack struct {
 func OfProcess(pid int) (*Stack, error) {
 	mounts, err := inspect.Mounts(pid)
 	if err != nil {
-		return nil, err
+		return nil, inspect.Meanwhile(pid, err)
 	}
 	var found []*mountinfo.Info
 	root := ""

@@ -4,6 +4,7 @@ package layers
 
 import (
 	"fmt"
+	"os"
 	"strconv"
 	"strings"
 
@@ -16,10 +17,19 @@ func (s *Stack) Print(to screen.Screen, all bool) {
 	fmt.Fprintln(to, to.Cut(s.title(), to.Width))
 	fmt.Fprintln(to)
 	s.printLayers(to)
-	own, shared, hidden := s.Sizes()
 	fmt.Fprintln(to)
-	to.Paragraph(fmt.Sprintf("Its own: %s. Shared: %s in lower layers, of which %s cannot be seen.",
-		cgroupview.Size(own), cgroupview.Size(shared), cgroupview.Size(hidden)))
+	if n := s.missing(); n > 0 {
+		text := fmt.Sprintf("%d of its %d layers could not be found: what they hold, and how "+
+			"much, is not known.", n, len(s.Layers))
+		if os.Geteuid() != 0 {
+			text += " Root may find more."
+		}
+		to.Paragraph(text)
+	} else {
+		own, shared, hidden := s.Sizes()
+		to.Paragraph(fmt.Sprintf("Its own: %s. Shared: %s in lower layers, of which %s cannot be "+
+			"seen.", cgroupview.Size(own), cgroupview.Size(shared), cgroupview.Size(hidden)))
+	}
 	for _, note := range s.Notes {
 		to.Paragraph(note)
 	}
@@ -38,6 +48,17 @@ func (s *Stack) title() string {
 	}
 	return fmt.Sprintf("Overlay on %s of process %d, %s, %d layers, the topmost first",
 		s.Mount, s.PID, access, len(s.Layers))
+}
+
+// missing returns how many layers were not found.
+func (s *Stack) missing() int {
+	n := 0
+	for _, l := range s.Layers {
+		if l.Dir == "" {
+			n++
+		}
+	}
+	return n
 }
 
 // Sizes returns the bytes of the upper layer, of all others, and of those the ones
@@ -96,7 +117,7 @@ func (s *Stack) printEntries(to screen.Screen, all bool) {
 	t.Print()
 	if !all {
 		rest := len(s.Entries) - t.Len()
-		if t.Len() == 0 {
+		if t.Len() == 0 && s.missing() == 0 {
 			fmt.Fprintln(to, "No layer changes or hides what lies below it.")
 		}
 		if rest > 0 {

@@ -6,13 +6,11 @@
 package mountview
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/moby/sys/mountinfo"
-	"golang.org/x/sys/unix"
 
 	"lab/internal/inspect"
 )
@@ -50,11 +48,8 @@ type Mounts struct {
 // Of reads the mounts of a process and of the caller.
 func Of(pid int) (*Mounts, error) {
 	theirs, err := inspect.Mounts(pid)
-	if errors.Is(err, unix.EINVAL) {
-		return nil, fmt.Errorf("%w: it has ended and left its mount namespace", err)
-	}
 	if err != nil {
-		return nil, err
+		return nil, inspect.Meanwhile(pid, err)
 	}
 	self, err := inspect.Self()
 	if err != nil {
@@ -66,7 +61,7 @@ func Of(pid int) (*Mounts, error) {
 	}
 	namespace, err := inspect.Namespace(pid, "mnt")
 	if err != nil {
-		return nil, err
+		return nil, inspect.Meanwhile(pid, err)
 	}
 	own, err := inspect.Namespace(self, "mnt")
 	if err != nil {

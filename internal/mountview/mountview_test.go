@@ -59,6 +59,28 @@ It lacks 2 of yours: /home.
 	assert.Equal(t, 90, root.ID)
 }
 
+// A long place takes several lines and is not cut.
+func TestALongPlace(t *testing.T) {
+	m := &Mounts{PID: 7, Own: true, shared: map[string]bool{}}
+	m.compare(parsed(t, `91 90 0:39 / / rw - tmpfs tmpfs rw
+92 91 0:40 / /run/containers/storage/overlay-containers/0123456789abcdef rw - tmpfs tmpfs rw
+`), nil)
+	var out strings.Builder
+	m.Print(screen.Screen{Writer: &out, Width: 60})
+	want := `   mounted on             type   what it is
++  /                      tmpfs  in memory, gone with the
+                                 last user
++  . /run/containers/     tmpfs  in memory, gone with the
+     storage/                    last user
+     overlay-containers/
+     0123456789abcdef
+
+2 mounts: 0 as yours, ~ 0 where you see something else, + 2
+where you have none.
+`
+	assert.Equal(t, want, out.String())
+}
+
 func TestACopyIsTheSame(t *testing.T) {
 	m := &Mounts{Own: true, shared: map[string]bool{}}
 	m.compare(parsed(t, strings.ReplaceAll(yours, "20 1 ", "120 1 ")), parsed(t, yours))

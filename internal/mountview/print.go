@@ -31,12 +31,14 @@ func (m *Mounts) Print(to screen.Screen) {
 	t.Add("", to.Bold("mounted on"), to.Bold("type"), to.Bold("what it is"))
 	width := to.Width * 2 / 5
 	for _, mount := range m.List {
-		place := strings.Repeat(to.Sign("· ", ". "), mount.Depth) + to.Clean(mount.Mountpoint)
+		indent := strings.Repeat(to.Sign("· ", ". "), mount.Depth)
+		place := screen.Break(to.Clean(mount.Mountpoint), max(8, width-screen.Width(indent)))
 		sign := mount.Verdict.sign()
 		if mount.Verdict != Same {
 			sign = to.Own(sign)
 		}
-		t.Add(sign, to.Cut(place, width), mount.FSType, to.Clean(m.meaning(mount)))
+		more := "\n" + strings.Repeat(" ", screen.Width(indent))
+		t.Add(sign, indent+strings.Join(place, more), mount.FSType, to.Clean(m.meaning(mount)))
 	}
 	t.Print()
 	if m.Own {

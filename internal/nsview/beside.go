@@ -47,14 +47,14 @@ func (s *Survey) Beside(to screen.Screen) {
 
 // who describes a process in a few words.
 func who(to screen.Screen, p Process) string {
-	kind := to.Clean(p.Called())
+	text := fmt.Sprintf("%s of uid %d", to.Clean(p.Called()), p.UID)
 	switch {
 	case p.Kernel:
-		kind += ", a thread of the kernel"
+		text += ", a thread of the kernel"
 	case p.State == 'Z':
-		kind += ", a zombie: it has ended, and its namespaces are given up"
+		text += ", a zombie"
 	}
-	return fmt.Sprintf("%s of uid %d", kind, p.UID)
+	return text
 }
 
 // besideRow compares one namespace.
@@ -74,7 +74,9 @@ func (s *Survey) verdict(p Process) string {
 	switch own := len(s.own(p)); {
 	case p.PID == s.You.PID:
 		return "It is you."
-	case own == 0 && p.State != 'Z':
+	case p.State == 'Z':
+		return "It has ended and given up the others; it waits for its parent to ask how."
+	case own == 0:
 		return "All are yours: it is in no container, or you are in the same one."
 	default:
 		return fmt.Sprintf("%d of %d are its own.", own, len(s.Kinds))

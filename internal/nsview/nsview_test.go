@@ -128,7 +128,7 @@ func TestEndedProcesses(t *testing.T) {
 	require.Error(t, err)
 	assert.True(t, ended(err), "%v", err)
 	_, err = Of([]int{pid})
-	require.ErrorContains(t, err, "no such")
+	require.ErrorIs(t, err, inspect.ErrEnded)
 }
 
 func TestAllReadsThisProcess(t *testing.T) {
@@ -144,4 +144,31 @@ func TestAllReadsThisProcess(t *testing.T) {
 	document := s.Document()
 	assert.Len(t, document.Processes, len(s.Processes))
 	assert.Empty(t, document.You.Own)
+}
+
+// What a user namespace owns takes as many lines as it needs.
+func TestTreeIsNotCut(t *testing.T) {
+	s := &Survey{
+		Kinds: []string{"user", "pid"}, You: process(9, "lab", "user:1 pid:2"),
+		Processes: []Process{process(9, "lab", "user:1 pid:2"), process(7, "web", "user:3 pid:4")},
+		Namespaces: []Namespace{
+			{Kind: "user", Inode: 1, PIDs: []int{9}},
+			{Kind: "user", Inode: 3, Parent: 1, Maker: 1000},
+			{Kind: "pid", Inode: 2, PIDs: []int{9}},
+		},
+	}
+	for _, kind := range []string{"cgroup", "ipc", "mnt", "net", "time", "uts"} {
+		owned := Namespace{Kind: kind, Inode: 5, Owner: 3, PIDs: []int{9}}
+		s.Namespaces = append(s.Namespaces, owned)
+	}
+	text := drawn(s.Tree, 40)
+	assert.Contains(t, text, `user namespaces
+1 (yours)
+│  1 process
+└─ 3, made by uid 1000, owns cgroup
+        ipc mnt net time uts, `)
+	for line := range strings.Lines(text) {
+		assert.LessOrEqual(t, screen.Width(strings.TrimSuffix(line, "\n")), 40, line)
+		assert.NotContains(t, line, "…")
+	}
 }

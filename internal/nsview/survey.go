@@ -14,7 +14,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"path/filepath"
 	"slices"
 
 	"golang.org/x/sys/unix"
@@ -64,7 +63,7 @@ func Of(pids []int) (*Survey, error) {
 	for _, pid := range pids {
 		p, err := read(pid, &s.You)
 		if err != nil {
-			return nil, fmt.Errorf("%d: %w", pid, err)
+			return nil, fmt.Errorf("%d: %w", pid, inspect.Meanwhile(pid, err))
 		}
 		s.Processes = append(s.Processes, p)
 	}
@@ -148,21 +147,6 @@ func read(pid int, you *Process) (Process, error) {
 	status, err := inspect.ReadStatus(pid)
 	p.Levels = status.NSpid
 	return p, err
-}
-
-// Called returns what a process is called. One that executed /proc/self/exe, as the
-// steps do for their second process, goes by the name of that link: the name it was
-// given says more.
-func (p Process) Called() string {
-	const link = "exe"
-	if p.Name != link {
-		return p.Name
-	}
-	args, err := inspect.Cmdline(p.PID)
-	if err != nil || len(args) == 0 || args[0] == "" {
-		return p.Name
-	}
-	return filepath.Base(args[0])
 }
 
 // readChildren reads where its children will be. Before the first child of a

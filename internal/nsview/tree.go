@@ -50,13 +50,13 @@ func (t *tree) below(inode uint64, prefix string, depth int) {
 		if depth == 0 {
 			branch, trunk = "", ""
 		}
-		t.line(prefix+branch, t.title(n))
 		inner := prefix + trunk
+		within := inner + "   "
 		if len(t.children[n.Inode]) > 0 {
-			t.processes(n, inner+t.to.Sign("│  ", "|  "))
-		} else {
-			t.processes(n, inner+"   ")
+			within = inner + t.to.Sign("│  ", "|  ")
 		}
+		t.lines(prefix+branch, within, t.title(n))
+		t.processes(n, within)
 		t.below(n.Inode, inner, depth+1)
 	}
 }
@@ -72,6 +72,18 @@ func (t *tree) branches(last bool) (branch, trunk string) {
 // line prints a line that fits.
 func (t *tree) line(prefix, text string) {
 	fmt.Fprintln(t.to, prefix+t.to.Cut(text, t.to.Width-screen.Width(prefix)))
+}
+
+// lines prints a text in as many lines as it takes: the first goes on after one
+// prefix, the others after another one.
+func (t *tree) lines(first, others, text string) {
+	for i, line := range screen.Wrap(text, t.to.Width-screen.Width(others)-2) {
+		if i == 0 {
+			fmt.Fprintln(t.to, first+line)
+		} else {
+			fmt.Fprintln(t.to, others+"  "+line)
+		}
+	}
 }
 
 // title describes a namespace.

@@ -47,29 +47,37 @@ func (p *Printer) Took(phase Phase, s Sample) {
 	}
 	line := fmt.Sprintf("%6.2fs  took %s  usage %s", float64(s.Milliseconds)/1000,
 		short(s.Taken), short(s.Usage))
-	rest := "  PSS " + short(s.PSS)
-	if phase.Limit > 0 {
-		rest = fmt.Sprintf("  limit hit %d%s", s.Hits, p.times()) + rest
-	}
-	if s.Old > 0 {
-		rest = "  before " + short(s.Old) + rest
-	}
-	if s.Swap > 0 {
-		rest = "  swap " + short(s.Swap) + rest
-	}
+	rest := strings.Join(p.details(phase, s, p.Width-utf8.RuneCountInString(line)-1), "")
 	room := p.Width - utf8.RuneCountInString(line+rest) - 3
 	if room >= 8 {
 		line += "  " + p.bar(min(room, 40), s.Usage, most)
 	}
 	line += rest
-	if p.Live && room < 8 && len(line) > p.Width {
-		line = line[:p.Width] // a line that wraps cannot be written over
-	}
 	if p.Live {
 		fmt.Fprintf(p.Out, "\r%s\x1b[K", line)
 		return
 	}
 	fmt.Fprintln(p.Out, line)
+}
+
+// details are what else is told of a step. On a terminal the last of them are left
+// out where there is no room: a line that wraps cannot be written over.
+func (p *Printer) details(phase Phase, s Sample, room int) []string {
+	var list []string
+	if s.Swap > 0 {
+		list = append(list, "  swap "+short(s.Swap))
+	}
+	if s.Old > 0 {
+		list = append(list, "  before "+short(s.Old))
+	}
+	if phase.Limit > 0 {
+		list = append(list, fmt.Sprintf("  limit hit %d%s", s.Hits, p.times()))
+	}
+	list = append(list, "  PSS "+short(s.PSS))
+	for p.Live && len(list) > 0 && utf8.RuneCountInString(strings.Join(list, "")) > room {
+		list = list[:len(list)-1]
+	}
+	return list
 }
 
 // short is a number of bytes in a column.
@@ -130,8 +138,8 @@ func (p *Printer) killed(phase Phase) {
 		p.fact("most", "%s of %s", Bytes(phase.Peak), Bytes(phase.Limit))
 	}
 	if phase.Attached > 0 {
-		p.fact("before", "%s are charged to the old cgroup; the process had %s in all",
-			Bytes(last.Old), Bytes(last.Old+last.Usage))
+		p.wrapped("before", fmt.Sprintf("%s are charged to the old cgroup; the process had %s "+
+			"in all", Bytes(last.Old), Bytes(last.Old+last.Usage)))
 	}
 	p.fact("counted", "oom_kill %d, the limit was hit %d times", k.OOMKills, k.Hits)
 	p.fact("event", "%s", k.Event)

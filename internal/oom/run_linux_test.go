@@ -172,7 +172,25 @@ func TestTerminal(t *testing.T) {
 			assert.LessOrEqual(t, utf8.RuneCountInString(plain), int(width), plain)
 		}
 		assert.Contains(t, string(text), "killed by the OOM killer")
+		for line := range strings.Lines(string(text)) {
+			before, is := strings.CutPrefix(line, "    before ")
+			assert.False(t, is && width >= 80 && len(before)+9 > int(width), line)
+		}
 	}
+}
+
+// Swap and an old cgroup leave no room for all that could be told at 80 columns:
+// what comes last is left out, and nothing is cut.
+func TestANarrowTerminal(t *testing.T) {
+	var out strings.Builder
+	p := oom.Printer{Out: &out, Live: true, Width: 80}
+	sample := oom.Sample{
+		Milliseconds: 1200, Taken: 3 << 20, Usage: 4 << 20, PSS: 9 << 20,
+		Hits: 123, Old: 1, Swap: 1,
+	}
+	p.Took(oom.Phase{Limit: 30 << 20}, sample)
+	line := "  1.20s  took   3.0M  usage   4.0M  swap   0.0M  before   0.0M  limit hit 123×"
+	assert.Equal(t, "\r"+line+"\x1b[K", out.String())
 }
 
 // Whenever it is interrupted or killed, nothing is left: by itself, or after a

@@ -178,3 +178,23 @@ func Wrap(text string, width int) []string {
 	}
 	return lines
 }
+
+// Break breaks a path after its slashes into lines of at most a width, and a name
+// that is wider where it must be.
+func Break(path string, width int) []string {
+	var lines []string
+	line := ""
+	for name := range strings.SplitAfterSeq(path, "/") {
+		if line != "" && Width(line)+Width(name) > width && Width(name) <= width {
+			lines = append(lines, line)
+			line = ""
+		}
+		line += name
+		for Width(line) > width {
+			runes := []rune(line)
+			lines = append(lines, string(runes[:width]))
+			line = string(runes[width:])
+		}
+	}
+	return append(lines, line)
+}

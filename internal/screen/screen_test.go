@@ -58,6 +58,13 @@ func TestCut(t *testing.T) {
 	assert.Empty(t, s.Cut("abc", 0))
 }
 
+func TestBreak(t *testing.T) {
+	assert.Equal(t, []string{"/"}, Break("/", 8))
+	assert.Equal(t, []string{"/a/bc/", "def/g"}, Break("/a/bc/def/g", 6))
+	assert.Equal(t, []string{"/abc", "defg", "/h"}, Break("/abcdefg/h", 4))
+	assert.Equal(t, "/é/…/long", strings.Join(Break("/é/…/long", 3), ""))
+}
+
 func TestTable(t *testing.T) {
 	tests := []struct {
 		name  string

@@ -6,8 +6,9 @@ import (
 )
 
 // Table prints rows in columns. One of them, Flex, gives way where the screen
-// is too narrow: its text is cut, or broken into lines with Wrap. Cells may be
-// painted, but those of a column that gives way only whole and before Add.
+// is too narrow: its text is cut, or broken into lines with Wrap. A cell with line
+// ends takes several lines. Cells may be painted, but those of a column that gives
+// way only whole and before Add.
 type Table struct {
 	Screen Screen
 	Indent int
@@ -46,7 +47,9 @@ func (t *Table) widths() []int {
 			if i == len(widths) {
 				widths = append(widths, 0)
 			}
-			widths[i] = max(widths[i], Width(cell))
+			for line := range strings.SplitSeq(cell, "\n") {
+				widths[i] = max(widths[i], Width(line))
+			}
 		}
 	}
 	if t.Flex >= len(widths) {
@@ -65,22 +68,36 @@ func (t *Table) widths() []int {
 
 // broken returns a row as the lines that it takes.
 func (t *Table) broken(row []string, widths []int) [][]string {
-	if t.Flex >= len(row) || Width(row[t.Flex]) <= widths[t.Flex] {
-		return [][]string{row}
-	}
-	if !t.Wrap {
-		cells := append([]string(nil), row...)
-		cells[t.Flex] = t.Screen.Cut(row[t.Flex], widths[t.Flex])
-		return [][]string{cells}
-	}
 	var lines [][]string
-	for i, part := range Wrap(row[t.Flex], widths[t.Flex]) {
-		cells := make([]string, len(row))
-		if i == 0 {
-			copy(cells, row)
+	for i, cell := range row {
+		parts := strings.Split(cell, "\n")
+		if i == t.Flex {
+			parts = t.fit(cell, widths[i])
 		}
-		cells[t.Flex] = part
-		lines = append(lines, cells)
+		for n, part := range parts {
+			if n == len(lines) {
+				lines = append(lines, make([]string, len(row)))
+			}
+			lines[n][i] = part
+		}
+	}
+	return lines
+}
+
+// fit returns the lines of a cell in the column that gives way. On a terminal none
+// is wider than the column, not even one that is a single word.
+func (t *Table) fit(cell string, width int) []string {
+	switch {
+	case Width(cell) <= width:
+		return []string{cell}
+	case !t.Wrap:
+		return []string{t.Screen.Cut(cell, width)}
+	case !t.Screen.Terminal:
+		return Wrap(cell, width) // a long path stays whole for who reads it from a file
+	}
+	var lines []string
+	for _, line := range Wrap(cell, width) {
+		lines = append(lines, Break(line, width)...)
 	}
 	return lines
 }

@@ -77,3 +77,24 @@ func TestRuntimesAsStrace(t *testing.T) {
 		})
 	}
 }
+
+// A runtime removes its cgroup again and again until the kernel lets it go. However
+// often that is in one run, the records are equal; a call that another one does not
+// make is a difference all the same.
+func TestRetriesAreNotCompared(t *testing.T) {
+	tell := func(lines ...string) record {
+		return parseStrace(t, strings.Join(lines, "\n")+"\n").record()
+	}
+	const busy = `7 rmdir("/sys/fs/cgroup/box") = -1 EBUSY (Device or resource busy)`
+	const gone = `7 rmdir("/sys/fs/cgroup/box") = 0`
+	const forward = `7 write(3</proc/sys/net/ipv4/ip_forward>, "1", 1) = 1`
+	const enter = `7 setns(4<net:[4026531833]>, CLONE_NEWNET) = 0`
+	once, thrice := tell(gone), tell(busy, busy, busy, gone)
+	require.Empty(t, difference("", once, thrice))
+	require.Empty(t, difference("", tell(forward, enter), tell(enter, forward)), "two threads")
+
+	require.NotEmpty(t, difference("", once, tell(busy)), "it was never removed")
+	require.NotEmpty(t, difference("", once, tell(gone, gone)))
+	require.NotEmpty(t, difference("", tell(enter), tell(enter, forward)))
+	require.NotEmpty(t, difference("", tell(enter, gone), tell(gone, enter)), "the order counts")
+}

@@ -43,12 +43,12 @@ func Run(
 		if first {
 			before = now
 		}
-		marked, changed := mark(before, now)
+		lines, changed := mark(before, now)
 		switch {
 		case to.Terminal:
-			err = redraw(to, every, marked)
+			err = redraw(to, every, lines)
 		case changed || first:
-			err = write(to, marked, first)
+			err = write(to, lines, first)
 		}
 		if err != nil {
 			return fmt.Errorf("write the picture: %w", err)
@@ -81,7 +81,11 @@ func picture(to screen.Screen, draw func(screen.Screen) error) ([]string, error)
 func redraw(to screen.Screen, every time.Duration, lines []string) error {
 	room := to.Height - 2
 	if room > 1 && len(lines) > room {
-		more := fmt.Sprintf("  and %d lines more", len(lines)-room+1)
+		hidden := lines[room-1:]
+		more := fmt.Sprintf("  and %d lines more", len(hidden))
+		if n := marked(hidden); n > 0 {
+			more = fmt.Sprintf("%sand %d lines more, %d of them marked", another, len(hidden), n)
+		}
 		lines = append(lines[:room-1:room-1], more)
 	}
 	foot := fmt.Sprintf("  every %s: + new, - gone, ~ changed; Ctrl-C ends", every)
@@ -93,6 +97,19 @@ func redraw(to screen.Screen, every time.Duration, lines []string) error {
 	b.WriteString("\x1b[J")
 	_, err := io.WriteString(to, b.String())
 	return err
+}
+
+// marked returns how many lines have a mark.
+func marked(lines []string) int {
+	n := 0
+	for _, line := range lines {
+		for _, mark := range []string{added, gone, another} {
+			if strings.HasPrefix(line, mark) {
+				n++
+			}
+		}
+	}
+	return n
 }
 
 // write writes a picture below the one before.

@@ -79,3 +79,10 @@ func TestTheMarksHaveRoom(t *testing.T) {
 	})
 	require.EqualError(t, err, "enough")
 }
+
+func TestChangesBelowTheScreenAreSaid(t *testing.T) {
+	to := screen.Screen{Width: 80, Height: 5, Terminal: true, UTF8: true}
+	got := run(t, to, "a\nb\nc x\nd", "a\nb\nc y\nd")
+	assert.Contains(t, got, "  and 2 lines more\x1b[K\n")
+	assert.Contains(t, got, "~ and 2 lines more, 1 of them marked\x1b[K\n")
+}

@@ -55,12 +55,14 @@ func legacyRules() [][]string {
 	}
 }
 
-// hasLegacyRules reports whether the host has a firewall of the older kind.
+// hasLegacyRules reports whether the host has a firewall of the older kind. The
+// file tells for one thread: the first one, which /proc/net stands for, may be
+// in the container's network at this moment.
 //
 //	filter
 //	nat
 func hasLegacyRules() bool {
-	names, err := os.ReadFile("/proc/net/ip_tables_names")
+	names, err := os.ReadFile("/proc/thread-self/net/ip_tables_names")
 	return err == nil &&
 		slices.Contains(strings.Fields(string(names)), "filter")
 }

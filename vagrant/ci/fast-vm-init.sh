@@ -27,5 +27,12 @@ echo '+cpu +memory +pids +io +cpuset' >/sys/fs/cgroup/cgroup.subtree_control
 echo "fast-vm: up after $(cut -d' ' -f1 /proc/uptime) s, Linux $(uname -r)," \
   "cgroup v2 with $(cat /sys/fs/cgroup/cgroup.subtree_control)"
 
-LAB_LANE=vm-fast LAB_VM=1 LAB_CHECKS=own TIMEOUT=10m /src/.ci/tests
+if [ -e /src/.ci/vm-command ]; then
+  cd /src && LAB_LANE=vm-fast LAB_VM=1 LAB_BIN=/src/bin sh .ci/vm-command
+  printf '\n##vm-command exit %s\n' "$?"
+else
+  # The lessons are typed on busybox's root by the machine's own lanes.
+  LAB_LANE=vm-fast LAB_VM=1 LAB_CHECKS=own TIMEOUT=10m JOBS=2 \
+    /src/.ci/tests -test.skip='^TestLesson$/^busybox$'
+fi
 poweroff -f

@@ -16,6 +16,9 @@
 # usage: vagrant/ci/fast-vm.sh | go run ./internal/lane -console
 #   LIMIT  seconds until the machine is ended (900)    MEM  MiB (1536)
 #   TREE   a tree of .ci/tree that is there already, of which to take the binaries
+#   COMMAND  a line of shell that the machine runs in the tree instead of the tests;
+#            its exit status is told on the console
+#   BRING    a directory that is put into the tree for it
 set -euo pipefail
 exec </dev/null
 PATH=$PATH:/usr/sbin:/sbin # where an ordinary user's PATH lacks modprobe
@@ -26,7 +29,7 @@ KERNEL=linux-image-cloud-amd64
 
 # What the tests may find beside busybox. iptables is left out: it loads its
 # matches as plug-ins, and nft(8) shows and makes the same tables.
-TOOLS=(dash findmnt getcap ip lsns mount newgidmap newuidmap nft nsenter pgrep ping ps
+TOOLS=(dash findmnt flock getcap ip lsns mount newgidmap newuidmap nft nsenter pgrep ping ps
   pstree setpriv strace umount unshare)
 # Modules, each with what it depends on. The first two are for the disk.
 MODULES=(virtio_pci virtio_blk overlay veth bridge dummy
@@ -174,7 +177,10 @@ kernel=$(kernel)
 
 make_root "$work/root"
 mapfile -t patterns < <(grep -v '^#' "$here/packages")
+[ -z "${COMMAND:-}" ] || patterns=(./internal/need) # no test of it is run
 "$top/.ci/tree" "$work/root/src" "${patterns[@]}"
+[ -z "${COMMAND:-}" ] || echo "$COMMAND" >"$work/root/src/.ci/vm-command"
+[ -z "${BRING:-}" ] || cp -a "$BRING" "$work/root/src/"
 
 # Twice what is in it and 2 GiB to work in; the file is sparse.
 size=$(du -sm "$work/root" | cut -f1)
@@ -183,7 +189,8 @@ mke2fs -q -F -t ext4 -O ^has_journal -E lazy_itable_init=0 -d "$work/root" "$wor
 make_initramfs "$kernel" "$work/initramfs" "$work/initramfs.cpio"
 rm -rf "$work/root"
 
-timeout -k 5 "${LIMIT:-900}" qemu-system-x86_64 -machine q35 -accel tcg,thread=multi \
+setpriv --pdeathsig TERM timeout -k 5 "${LIMIT:-900}" \
+  setpriv --pdeathsig KILL qemu-system-x86_64 -machine q35 -accel tcg,thread=multi \
   -cpu qemu64 -smp 2 -m "${MEM:-1536}" -nodefaults -no-user-config -display none \
   -no-reboot -serial stdio -kernel "$kernel"/boot/vmlinuz-* -initrd "$work/initramfs.cpio" \
   -drive file="$work/disk",format=raw,if=virtio,cache=unsafe \
