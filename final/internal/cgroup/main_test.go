@@ -34,32 +34,11 @@ func TestMain(m *testing.M) {
 	os.Exit(sandbox.Run(host{m}))
 }
 
-// host is the throw-away host with the hierarchies of version 1 that it does not
-// mount of its own accord.
+// host is the throw-away host with the hierarchies of version 1 that few tests need.
 type host struct{ *testing.M }
 
-func (host) Furnish() error {
-	own, err := os.ReadFile("/proc/self/cgroup")
-	if err != nil {
-		return err
-	}
-	for line := range strings.Lines(string(own)) {
-		list := strings.Split(line, ":")[1]
-		dir := "/sys/fs/cgroup/" + list
-		if list == "" || strings.HasPrefix(list, "name=") {
-			continue
-		}
-		if err := os.Mkdir(dir, 0o755); err != nil {
-			continue // mounted, or not a place where hierarchies are
-		}
-		// Refused in a user namespace, where the hierarchy cannot be used either.
-		if unix.Mount("cgroup", dir, "cgroup", 0, list) != nil {
-			if err := os.Remove(dir); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
+func (host) Controllers() []string {
+	return []string{"blkio", "cpuacct", "cpuset", "devices", "freezer"}
 }
 
 // play is a process of a container: it joins by the tasks files it inherited, and
@@ -243,8 +222,7 @@ func again(t *testing.T, c *Cgroup) *Cgroup {
 	return &read
 }
 
-// name is a cgroup's name that nobody else has: the hierarchies that Furnish mounts are
-// the machine's.
+// name is a cgroup's name that nobody else has.
 func name(t *testing.T) string {
 	t.Helper()
 	return "lab-" + rand.Text()[:8] + "-" + strings.ReplaceAll(t.Name(), "/", "-")
