@@ -18,7 +18,7 @@ import (
 // is Remove that waits for them to be gone. A frozen container is killed, too.
 func (c *Cgroup) Kill() error {
 	p, err := c.main()
-	if err != nil {
+	if err != nil || !c.isOurs(p) {
 		return err
 	}
 	if p.Version == 2 {
@@ -38,6 +38,9 @@ func (c *Cgroup) Kill() error {
 // still meanwhile, so none is forked unseen; afterwards the container is frozen if
 // it was before, unless the signal is SIGKILL: of version 1 the frozen do not die.
 func (c *Cgroup) Signal(signal unix.Signal) error {
+	if p, err := c.main(); err != nil || !c.isOurs(p) {
+		return err
+	}
 	frozen, err := c.Frozen()
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil // no cgroup, no process

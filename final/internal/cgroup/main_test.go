@@ -4,6 +4,7 @@ package cgroup
 
 import (
 	"bufio"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -33,32 +34,11 @@ func TestMain(m *testing.M) {
 	os.Exit(sandbox.Run(host{m}))
 }
 
-// host is the throw-away host with the hierarchies of version 1 that it does not
-// mount of its own accord.
+// host is the throw-away host with the hierarchies of version 1 that few tests need.
 type host struct{ *testing.M }
 
-func (host) Furnish() error {
-	own, err := os.ReadFile("/proc/self/cgroup")
-	if err != nil {
-		return err
-	}
-	for line := range strings.Lines(string(own)) {
-		list := strings.Split(line, ":")[1]
-		dir := "/sys/fs/cgroup/" + list
-		if list == "" || strings.HasPrefix(list, "name=") {
-			continue
-		}
-		if err := os.Mkdir(dir, 0o755); err != nil {
-			continue // mounted, or not a place where hierarchies are
-		}
-		// Refused in a user namespace, where the hierarchy cannot be used either.
-		if unix.Mount("cgroup", dir, "cgroup", 0, list) != nil {
-			if err := os.Remove(dir); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
+func (host) Controllers() []string {
+	return []string{"blkio", "cpuacct", "cpuset", "devices", "freezer"}
 }
 
 // play is a process of a container: it joins by the tasks files it inherited, and
@@ -81,6 +61,13 @@ func play(role string) int {
 		}
 		fmt.Println(err)
 		return 1
+	}
+	if role == "delegatee" {
+		if err := delegatee(); err != nil {
+			fmt.Println(err)
+			return 1
+		}
+		return 0
 	}
 	fmt.Println("ready")
 	line := bufio.NewScanner(os.Stdin)
@@ -137,7 +124,8 @@ type process struct {
 	t  *testing.T
 	in *os.File
 	// out has a line for each order.
-	out *bufio.Scanner
+	out     *bufio.Scanner
+	outFile *os.File
 }
 
 // born starts a process in a cgroup, as the runtime will: by CLONE_INTO_CGROUP and
@@ -159,6 +147,7 @@ func born(t *testing.T, c *Cgroup) *process {
 	require.NoError(t, err)
 	p.Stdin, p.Stdout, p.Stderr = inRead, outWrite, os.Stderr
 	p.in, p.out = inWrite, bufio.NewScanner(outRead)
+	p.outFile = outRead
 	runtime.LockOSThread() // for the parent's death signal
 	t.Cleanup(runtime.UnlockOSThread)
 	require.NoError(t, p.Start())
@@ -219,6 +208,7 @@ func limited(t *testing.T, r *specs.LinuxResources) *Cgroup {
 	for _, w := range l.Writes {
 		require.NoError(t, c.Write(w))
 	}
+	require.NoError(t, c.Filter(l.Devices))
 	return again(t, c)
 }
 
@@ -232,9 +222,10 @@ func again(t *testing.T, c *Cgroup) *Cgroup {
 	return &read
 }
 
-// name is the end of a cgroup's name that no other test has.
+// name is a cgroup's name that nobody else has.
 func name(t *testing.T) string {
-	return fmt.Sprintf("lab-%d-%s", os.Getpid(), strings.ReplaceAll(t.Name(), "/", "-"))
+	t.Helper()
+	return "lab-" + rand.Text()[:8] + "-" + strings.ReplaceAll(t.Name(), "/", "-")
 }
 
 // file reads a file of a cgroup.
@@ -245,4 +236,20 @@ func file(t *testing.T, c *Cgroup, controller, file string) string {
 	text, err := os.ReadFile(filepath.Join(p.Dir, file))
 	require.NoError(t, err)
 	return strings.TrimSpace(string(text))
+}
+
+// asUser has a command run as an ordinary user, born in a cgroup of version 2.
+func asUser(uid uint32, cgroup int) *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{
+		Credential:  &syscall.Credential{Uid: uid, Gid: uid},
+		UseCgroupFD: true, CgroupFD: cgroup,
+	}
+}
+
+// ownerOf is who owns a file.
+func ownerOf(t *testing.T, path string) uint32 {
+	t.Helper()
+	var stat unix.Stat_t
+	require.NoError(t, unix.Stat(path, &stat))
+	return stat.Uid
 }

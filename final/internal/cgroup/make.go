@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -25,11 +24,18 @@ func Make(h Host, r Request) (*Cgroup, error) {
 	c := &Cgroup{Path: r.Path}
 	for _, p := range places {
 		err := p.make(r.Needed)
+		for range 10 { // a cgroup above went with the container that left it last
+			if !errors.Is(err, unix.ENOENT) {
+				break
+			}
+			err = p.make(r.Needed)
+		}
 		c.Places = append(c.Places, p) // what it made so far is in it
 		if err != nil {
 			return nil, errors.Join(err, c.undo())
 		}
 	}
+	c.Made = true
 	return c, nil
 }
 
@@ -47,7 +53,11 @@ func (p *Place) make(needed []string) error {
 	if err := p.makeOne(p.Dir); err != nil {
 		return err
 	}
-	return p.mustBeEmpty()
+	if err := p.mustBeEmpty(); err != nil {
+		return err
+	}
+	setMark(p.Dir) // also if somebody has made it for us
+	return nil
 }
 
 // makeParents makes the cgroups above the container's as far as they are missing.
@@ -66,13 +76,15 @@ func (p *Place) makeParents(dir string) error {
 //	mkdir /sys/fs/cgroup/memory/NAME
 func (p *Place) makeOne(dir string) error {
 	err := unix.Mkdir(dir, 0o755)
-	if errors.Is(err, unix.EEXIST) {
-		return nil
-	}
-	if err != nil {
+	switch {
+	case err == nil:
+		p.Made = append(p.Made, dir)
+		setMark(dir)
+	case !errors.Is(err, unix.EEXIST):
 		return fmt.Errorf("mkdir %s: %w", dir, err)
+	case dir != p.Dir && !isMarked(dir):
+		return nil // somebody else's, and not ours to configure
 	}
-	p.Made = append(p.Made, dir)
 	if p.Version == 1 && slices.Contains(p.Controllers, "cpuset") {
 		return copyCpuset(dir)
 	}
@@ -113,51 +125,6 @@ func (p *Place) mustBeEmpty() error {
 	if err == nil && len(pids) > 0 { // 0 is one that we cannot see
 		err = fmt.Errorf("cgroup %s: process %s is in it, which is not the container's",
 			p.Dir, pids[0])
-	}
-	return err
-}
-
-// handOn has each cgroup above the container's hand the controllers on. One that is
-// only wished for may be refused.
-//
-//	echo +memory > /sys/fs/cgroup/cgroup.subtree_control
-func (p *Place) handOn(needed []string) error {
-	below := strings.TrimPrefix(filepath.Dir(p.Dir), p.Mount)
-	dir := p.Mount
-	for name := range strings.SplitSeq(below, "/") {
-		dir = filepath.Join(dir, name)
-		already, err := readWords(filepath.Join(dir, subtreeControl))
-		if err != nil {
-			return err
-		}
-		for _, controller := range slices.Clone(p.Controllers) {
-			if isBuiltIn(controller) || slices.Contains(already, controller) {
-				continue
-			}
-			err := writeFile(filepath.Join(dir, subtreeControl), "+"+controller)
-			if err == nil {
-				continue
-			}
-			if slices.Contains(needed, controller) {
-				return notHandedOn(dir, controller, err)
-			}
-			p.Controllers = slices.DeleteFunc(p.Controllers, func(name string) bool {
-				return name == controller
-			})
-		}
-	}
-	return nil
-}
-
-// notHandedOn says what a refusal by subtree_control means.
-func notHandedOn(dir, controller string, err error) error {
-	switch {
-	case errors.Is(err, unix.EBUSY):
-		return fmt.Errorf("cgroup %s cannot hand %s on: processes are in it: %w",
-			dir, controller, err)
-	case errors.Is(err, unix.ENOENT):
-		return fmt.Errorf("cgroup %s cannot hand %s on: it was not given it "+
-			"(see its cgroup.controllers): %w", dir, controller, err)
 	}
 	return err
 }

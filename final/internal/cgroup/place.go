@@ -14,8 +14,10 @@ const subtreeControl = "cgroup.subtree_control"
 type Cgroup struct {
 	Path   string  `json:"path"`
 	Places []Place `json:"places"`
-	// Unit is the systemd unit that it belongs to, if there is one.
-	Unit string `json:"unit,omitempty"`
+	// Made says that Make has made it. What a runtime has only noted, in case that it is
+	// killed on the way, may be somebody else's cgroup: without our mark on it nothing
+	// there is killed or removed.
+	Made bool `json:"made,omitempty"`
 }
 
 // Place is the container's directory in one hierarchy.
@@ -28,6 +30,12 @@ type Place struct {
 	// Made are the directories that Make has made, from the top down: Dir and
 	// those above that were missing.
 	Made []string `json:"made,omitempty"`
+	// Own is the cgroup of version 2 that this process was in.
+	Own string `json:"own,omitempty"`
+	// Room is a cgroup beside the container's into which this process went to make
+	// room, and Handed are the controllers that Own hands on since.
+	Room   string   `json:"room,omitempty"`
+	Handed []string `json:"handed,omitempty"`
 }
 
 // place finds where a controller is.

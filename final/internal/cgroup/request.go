@@ -59,32 +59,43 @@ func (h Host) Places(r Request) ([]Place, error) {
 			return nil, h.missing(name, "cgroup "+r.Path)
 		}
 	}
-	asked := slices.Concat(r.Needed, r.Wished)
 	var places []Place
-	for i, hierarchy := range h.Hierarchies {
-		p := Place{Version: hierarchy.Version, Mount: hierarchy.Mount, Root: hierarchy.Root}
-		for _, name := range asked {
-			if h.find(name) == i && !slices.Contains(p.Controllers, name) {
-				p.Controllers = append(p.Controllers, name)
-			}
+	for i := range h.Hierarchies {
+		p, err := h.placeIn(i, r)
+		if err != nil {
+			return nil, err
 		}
-		if len(p.Controllers) == 0 {
-			continue
+		if len(p.Controllers) > 0 {
+			places = append(places, p)
 		}
-		top := hierarchy.Mount
-		if r.Relative {
-			own, seen := hierarchy.OwnDir()
-			if !seen {
-				return nil, fmt.Errorf("cgroup %s: our own cgroup %s, to which it is relative, "+
-					"is not below the mount %s", r.Path, hierarchy.Own, hierarchy.Mount)
-			}
-			top = own
-		}
-		p.Dir = path.Join(top, r.Path)
-		places = append(places, p)
 	}
 	if len(places) == 0 {
 		return nil, fmt.Errorf("cgroup %s: no cgroup is mounted in /proc/self/mountinfo", r.Path)
 	}
 	return places, nil
+}
+
+// placeIn is the place in one hierarchy: without controllers if none is asked for.
+func (h Host) placeIn(i int, r Request) (Place, error) {
+	hierarchy := h.Hierarchies[i]
+	p := Place{Version: hierarchy.Version, Mount: hierarchy.Mount, Root: hierarchy.Root}
+	for _, name := range slices.Concat(r.Needed, r.Wished) {
+		if h.find(name) == i && !slices.Contains(p.Controllers, name) {
+			p.Controllers = append(p.Controllers, name)
+		}
+	}
+	own, seen := hierarchy.OwnDir()
+	if seen && hierarchy.Version == 2 {
+		p.Own = own
+	}
+	switch {
+	case !r.Relative:
+		p.Dir = path.Join(hierarchy.Mount, r.Path)
+	case seen:
+		p.Dir = path.Join(own, r.Path)
+	case len(p.Controllers) > 0:
+		return Place{}, fmt.Errorf("cgroup %s: our own cgroup %s, to which it is relative, "+
+			"is not below the mount %s", r.Path, hierarchy.Own, hierarchy.Mount)
+	}
+	return p, nil
 }
