@@ -38,7 +38,7 @@ var binary = sync.OnceValues(func() (string, error) {
 // root writes the root file system that all containers here share.
 var root = sync.OnceValues(func() (string, error) {
 	// It outlives the test that asks first, and goes with the throw-away host.
-	dir, err := os.MkdirTemp("/run", "minirun-root") //nolint:usetesting // shared by all tests
+	dir, err := os.MkdirTemp("/run", "minirun-root")
 	if err != nil {
 		return "", err
 	}
@@ -123,7 +123,7 @@ func (e *engine) do(args ...string) result {
 func (e *engine) command(args ...string) *exec.Cmd {
 	e.t.Helper()
 	// Cleaning up comes when the test's own context has ended.
-	ctx, cancel := context.WithTimeout(context.Background(), long) //nolint:usetesting // see above
+	ctx, cancel := context.WithTimeout(context.Background(), long)
 	e.t.Cleanup(cancel)
 	cmd := exec.CommandContext(ctx, e.minirun, append([]string{"--root", e.state}, args...)...)
 	cmd.Dir = e.bundle
@@ -165,10 +165,10 @@ func (e *engine) ok(args ...string) string {
 }
 
 // run runs the bundle to its end.
-func (e *engine) run(flags ...string) result {
+func (e *engine) run() result {
 	e.t.Helper()
 	e.write()
-	return e.do(append(append([]string{"run"}, flags...), "web")...)
+	return e.do("run", "web")
 }
 
 // begin creates and starts the bundle and returns the number of its init.
@@ -192,10 +192,10 @@ func (e *engine) status() string {
 	return string(state.Status)
 }
 
-// eventually waits until state says something.
-func (e *engine) eventually(status string) {
+// stops waits until the container has stopped.
+func (e *engine) stops() {
 	e.t.Helper()
-	require.Eventually(e.t, func() bool { return e.status() == status }, long, time.Millisecond)
+	require.Eventually(e.t, func() bool { return e.status() == "stopped" }, long, time.Millisecond)
 }
 
 // proc reads a file of a process.

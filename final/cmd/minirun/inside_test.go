@@ -169,7 +169,9 @@ func TestProcess(t *testing.T) {
 	}
 	e.config.Linux.Seccomp = &specs.LinuxSeccomp{
 		DefaultAction: specs.ActAllow,
-		Syscalls:      []specs.LinuxSyscall{{Names: []string{"personality"}, Action: specs.ActErrno}},
+		Syscalls: []specs.LinuxSyscall{
+			{Names: []string{"personality"}, Action: specs.ActErrno},
+		},
 	}
 	pid := e.begin()
 	assert.Equal(t, "0000000000002020", field(t, pid, "CapBnd"))
@@ -249,7 +251,7 @@ func TestExec(t *testing.T) {
 	}
 	assert.Equal(t, field(t, pid, "CapEff"), field(t, added, "CapEff"))
 	e.ok("kill", "web", "KILL")
-	e.eventually("stopped")
+	e.stops()
 	assert.Contains(t, e.do("exec", "web", "true").err, "container not running")
 }
 
@@ -283,7 +285,7 @@ func TestNoCgroup(t *testing.T) {
 		assert.Contains(t, r.err, "has no cgroup", verb)
 	}
 	e.ok("kill", "--all", "web", "KILL")
-	e.eventually("stopped")
+	e.stops()
 }
 
 // A terminal is the container's own, and of the size that was asked for.

@@ -41,7 +41,7 @@ func TestLifecycle(t *testing.T) {
 
 	// Stopped: nothing can be sent there any longer.
 	e.ok("kill", "web", "KILL")
-	e.eventually("stopped")
+	e.stops()
 	assert.Contains(t, e.do("kill", "web", "15").err, "container not running")
 
 	// Gone: and that it is gone already is no failure to who insists.
@@ -74,7 +74,8 @@ func TestStatus(t *testing.T) {
 		{"not in PATH", `exec: "nope": executable file not found in $PATH`, []string{"nope"}, 127},
 		{
 			"no file", `exec: "/nope": stat /nope: no such file or directory`,
-			[]string{"/nope"}, 127,
+			[]string{"/nope"},
+			127,
 		},
 		{"directory", "permission denied", []string{"/etc"}, 126},
 		{"not executable", "permission denied", []string{"/etc/passwd"}, 126},
@@ -127,8 +128,10 @@ func TestHooks(t *testing.T) {
 	lines := strings.Split(strings.TrimSpace(string(got)), "\n")
 	require.Len(t, lines, 4)
 	for i, want := range []struct{ name, status string }{
-		{"createRuntime", "creating"}, {"createContainer", "creating"},
-		{"poststart", "running"}, {"poststop", "stopped"},
+		{"createRuntime", "creating"},
+		{"createContainer", "creating"},
+		{"poststart", "running"},
+		{"poststop", "stopped"},
 	} {
 		name, state, _ := strings.Cut(lines[i], " ")
 		assert.Equal(t, want.name, name)
@@ -214,7 +217,7 @@ func TestKilledInit(t *testing.T) {
 	e.write()
 	e.ok("create", "web")
 	e.ok("kill", "web", "KILL")
-	e.eventually("stopped")
+	e.stops()
 	assert.Equal(t, 1, e.do("start", "web").status)
 	e.ok("delete", "web")
 	e.empty()
@@ -239,8 +242,12 @@ func TestList(t *testing.T) {
 func TestUsage(t *testing.T) {
 	e := newEngine(t, "true")
 	for _, args := range [][]string{
-		{"nope"}, {"state"}, {"kill", "web", "NOSUCH"}, {"list", "--format", "xml"},
-		{"--log-format", "xml", "list"}, {"create", "--nope", "web"},
+		{"nope"},
+		{"state"},
+		{"kill", "web", "NOSUCH"},
+		{"list", "--format", "xml"},
+		{"--log-format", "xml", "list"},
+		{"create", "--nope", "web"},
 	} {
 		r := e.do(args...)
 		assert.Equal(t, 2, r.status, args)
