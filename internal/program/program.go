@@ -135,8 +135,11 @@ func look(root string) error {
 
 // Package returns the import path of a program, relative to the module.
 func Package(name string) string {
-	if name == "lab" {
+	switch name {
+	case "lab":
 		return "./cmd/lab"
+	case "minirun":
+		return "./final/cmd/minirun"
 	}
 	return "./steps/" + name
 }

@@ -39,8 +39,9 @@ type cgroup struct {
 // makeCgroups makes the new host's cgroup in each hierarchy that matters. If
 // this process may not, or the wanted controllers cannot be had, it makes
 // none, and the new host sees the machine's cgroups: need.Cgroup tells the
-// tests why they are of no use.
-func makeCgroups(tasks int) []cgroup {
+// tests why they are of no use. Of version 1 there are more hierarchies for the
+// controllers that the tests ask for, where the machine has them.
+func makeCgroups(tasks int, more []string) []cgroup {
 	hierarchies, err := need.Hierarchies()
 	if err != nil {
 		return nil
@@ -50,10 +51,14 @@ func makeCgroups(tasks int) []cgroup {
 	alone := !slices.ContainsFunc(hierarchies, isV1)
 	var made []cgroup
 	for _, h := range hierarchies {
-		if isV1(h) && !slices.ContainsFunc(wanted, h.Has) {
+		usual := !isV1(h) || slices.ContainsFunc(wanted, h.Has)
+		if !usual && !slices.ContainsFunc(more, h.Has) {
 			continue
 		}
 		c, ok := makeCgroup(h, name, alone, tasks)
+		if !ok && !usual {
+			continue
+		}
 		if !ok {
 			_ = removeCgroups(made) // a new host without cgroups is the answer already
 			return nil
@@ -81,7 +86,7 @@ func makeCgroup(
 			enable(parent)
 		}
 		if c.lock = lock; h.Version == 1 || !controllers || hasAll(c.Dir) {
-			return c, limitTasks(c.Dir, tasks) == nil
+			return c, limitTasks(c.Dir, tasks) == nil && copyCpuset(parent, c) == nil
 		}
 		_ = removeCgroups([]cgroup{c}) // it was empty and nobody knew of it
 	}
@@ -101,6 +106,24 @@ func limitTasks(dir string, tasks int) error {
 	err := os.WriteFile(filepath.Join(dir, "pids.max"), []byte(strconv.Itoa(tasks)), 0)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) {
 		return fmt.Errorf("limit the processes of the throw-away host: %w", err)
+	}
+	return nil
+}
+
+// copyCpuset gives a cgroup of version 1's cpuset the processors and memory nodes
+// of the one above: it is born without any, and then nobody can join it.
+func copyCpuset(parent string, c cgroup) error {
+	if c.Version != 1 || !strings.Contains(c.Options, "cpuset") {
+		return nil
+	}
+	for _, name := range []string{"cpuset.cpus", "cpuset.mems"} {
+		text, err := os.ReadFile(filepath.Join(parent, name))
+		if err == nil {
+			err = os.WriteFile(filepath.Join(c.Dir, name), text, 0)
+		}
+		if err != nil {
+			return fmt.Errorf("copy %s: %w", name, err)
+		}
 	}
 	return nil
 }

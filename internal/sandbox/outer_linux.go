@@ -32,8 +32,12 @@ const namespaces = unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWNET |
 
 // runOuter makes the throw-away host, waits for its end and removes its
 // cgroups. An error means that no test has run.
-func runOuter(tasks int) (status int, err error) {
-	cgroups := makeCgroups(tasks)
+func runOuter(m M, tasks int) (status int, err error) {
+	var more []string
+	if l, ok := m.(Limiter); ok {
+		more = l.Controllers()
+	}
+	cgroups := makeCgroups(tasks, more)
 	defer func() {
 		if left := removeCgroups(cgroups); left != nil {
 			fmt.Fprintln(os.Stderr, "sandbox:", left)

@@ -46,6 +46,10 @@ type M interface{ Run() int }
 // changes is not taken for something that Run has left.
 type Furnisher interface{ Furnish() error }
 
+// Limiter is an M whose tests use more controllers of cgroup version 1 than cpu,
+// memory and pids: freezer, devices and the like.
+type Limiter interface{ Controllers() []string }
+
 // The stages that follow the outer process.
 const (
 	stageEnter = "enter"
@@ -82,7 +86,7 @@ func Fresh(m M) (int, error) {
 	if takeStage(m) == stageTests {
 		return m.Run(), nil
 	}
-	return runOuter(maxTasksFresh)
+	return runOuter(m, maxTasksFresh)
 }
 
 // takeStage does the work of the sandbox's own stages, which do not return
@@ -111,7 +115,7 @@ func (w wrapped) Run() int {
 	if w.stage == stageTests || Active() {
 		return w.m.Run()
 	}
-	status, err := runOuter(maxTasks)
+	status, err := runOuter(w.m, maxTasks)
 	if err == nil {
 		return status
 	}

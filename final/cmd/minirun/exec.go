@@ -1,0 +1,255 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"lab/final/internal/runtime"
+	"lab/final/internal/spec"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// adding are the flags of exec.
+type adding struct {
+	runtime.Exec
+	detach, tty      bool
+	file, cwd, user  string
+	noNewPrivileges  bool
+	env, caps, group words
+}
+
+// words is a flag that may be given more than once.
+type words []string
+
+// String is there for the flag package.
+func (w *words) String() string { return strings.Join(*w, " ") }
+
+// Set notes one more.
+func (w *words) Set(word string) error {
+	*w = append(*w, word)
+	return nil
+}
+
+// flags adds them.
+func (e *adding) flags() *flag.FlagSet {
+	flags := newFlags("exec")
+	flags.StringVar(&e.file, "process", "", "")
+	flags.StringVar(&e.file, "p", "", "")
+	flags.BoolVar(&e.detach, "detach", false, "")
+	flags.BoolVar(&e.detach, "d", false, "")
+	flags.BoolVar(&e.tty, "tty", false, "")
+	flags.BoolVar(&e.tty, "t", false, "")
+	flags.StringVar(&e.cwd, "cwd", "", "")
+	flags.StringVar(&e.user, "user", "", "")
+	flags.StringVar(&e.user, "u", "", "")
+	flags.Var(&e.group, "additional-gids", "")
+	flags.Var(&e.group, "g", "")
+	flags.Var(&e.env, "env", "")
+	flags.Var(&e.env, "e", "")
+	flags.Var(&e.caps, "cap", "")
+	flags.Var(&e.caps, "c", "")
+	flags.BoolVar(&e.noNewPrivileges, "no-new-privs", false, "")
+	flags.BoolVar(&e.IgnorePaused, "ignore-paused", false, "")
+	flags.IntVar(&e.PreserveFDs, "preserve-fds", 0, "")
+	flags.StringVar(&e.Sub, "cgroup", "", "")
+	flags.StringVar(&e.IO.PIDFile, "pid-file", "", "")
+	flags.StringVar(&e.IO.ConsoleSocket, "console-socket", "", "")
+	return flags
+}
+
+// exec executes one more command in a container that runs.
+func (a *app) exec(args []string) (int, error) {
+	var e adding
+	flags := e.flags()
+	const many = 1 << 20
+	if err := arguments(flags, args, 1, many); err != nil {
+		return 0, err
+	}
+	id := flags.Arg(0)
+	process, err := e.process(a.rt, id, flags.Args()[1:])
+	if err != nil {
+		return 0, in("exec", err)
+	}
+	e.Process = process
+	for _, path := range []*string{&e.IO.PIDFile, &e.IO.ConsoleSocket} {
+		if *path == "" {
+			continue
+		}
+		if *path, err = filepath.Abs(*path); err != nil {
+			return 0, err
+		}
+	}
+	return a.add(id, e)
+}
+
+// add adds the process, and without --detach waits for its end.
+func (a *app) add(id string, e adding) (int, error) {
+	signals := make(chan os.Signal, 64)
+	if !e.detach {
+		signal.Notify(signals)
+	}
+	var console *runtime.Console
+	var err error
+	if e.Process.Terminal && !e.detach && e.IO.ConsoleSocket == "" {
+		if console, err = runtime.NewConsole(); err != nil {
+			return 0, in("exec", err)
+		}
+		defer console.Close()
+		e.IO.Console = console.Socket()
+	}
+	pid, err := a.rt.Exec(id, e.Exec)
+	if err != nil {
+		return statusOf(err), in("exec", err)
+	}
+	if console != nil {
+		if err := console.Attach(os.Stdin, os.Stdout); err != nil {
+			return statusOf(err), in("exec", err)
+		}
+	}
+	if e.detach {
+		return 0, nil
+	}
+	return wait(pid, signals, console)
+}
+
+// process is what to execute: what a file says, or the container's own process with
+// what the flags change.
+func (e *adding) process(rt *runtime.Runtime, id string, args []string) (*specs.Process, error) {
+	if e.file != "" {
+		return readProcess(e.file)
+	}
+	if len(args) == 0 {
+		return nil, fmt.Errorf("%w: there is no command, and no --process", errUsage)
+	}
+	config, err := rt.Config(id)
+	if err != nil {
+		return nil, err
+	}
+	p := config.Process
+	p.Args, p.Terminal, p.ConsoleSize = args, e.tty, nil
+	p.Env = append(p.Env, e.env...)
+	p.NoNewPrivileges = p.NoNewPrivileges || e.noNewPrivileges
+	if e.cwd != "" {
+		p.Cwd = e.cwd
+	}
+	if len(e.caps) > 0 {
+		p.Capabilities = withCaps(p.Capabilities, e.caps)
+	}
+	return p, e.identity(&p.User)
+}
+
+// readProcess reads a file with a process of the specification.
+func readProcess(path string) (*specs.Process, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	p := &specs.Process{}
+	if err := json.Unmarshal(text, p); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return p, spec.CheckProcess(".", p)
+}
+
+// withCaps are capabilities with more of them.
+func withCaps(given *specs.LinuxCapabilities, more []string) *specs.LinuxCapabilities {
+	if given == nil {
+		given = &specs.LinuxCapabilities{}
+	}
+	for _, set := range []*[]string{&given.Bounding, &given.Effective, &given.Permitted} {
+		*set = append(*set, more...)
+	}
+	return given
+}
+
+// identity changes the user to that of the flags: UID or UID:GID.
+func (e *adding) identity(user *specs.User) error {
+	uid, gid, both := strings.Cut(e.user, ":")
+	var err error
+	if e.user != "" {
+		user.UID, err = number("--user", uid)
+	}
+	if both && err == nil {
+		user.GID, err = number("--user", gid)
+	}
+	if err != nil {
+		return err
+	}
+	for _, text := range e.group {
+		gid, err := number("--additional-gids", text)
+		if err != nil {
+			return err
+		}
+		user.AdditionalGids = append(user.AdditionalGids, gid)
+	}
+	return nil
+}
+
+// number reads the number of a user or group.
+func number(name, text string) (uint32, error) {
+	n, err := strconv.ParseUint(text, 10, 32)
+	if err != nil {
+		return 0, fmt.Errorf("%w: %s %q is no number", errUsage, name, text)
+	}
+	return uint32(n), nil
+}
+
+// ps prints the processes of a container: their numbers as JSON, or what ps(1) says
+// of them.
+func (a *app) ps(args []string) (int, error) {
+	flags := newFlags("ps")
+	format := flags.String("format", "table", "")
+	flags.StringVar(format, "f", "table", "")
+	const many = 1 << 20
+	if err := arguments(flags, args, 1, many); err != nil {
+		return 0, err
+	}
+	pids, err := a.rt.Procs(flags.Arg(0))
+	if err != nil {
+		return 0, in("ps", err)
+	}
+	switch *format {
+	case "json":
+		return 0, json.NewEncoder(a.out).Encode(append([]int{}, pids...))
+	case "table":
+		return 0, in("ps", a.psTable(pids, flags.Args()[1:]))
+	}
+	return 0, fmt.Errorf("%w: --format %q is none of table, json", errUsage, *format)
+}
+
+// psTable prints those lines of ps(1) that are about the given processes.
+func (a *app) psTable(pids []int, args []string) error {
+	if len(args) == 0 {
+		args = []string{"-ef"}
+	}
+	text, err := output("ps", args...)
+	if err != nil {
+		return err
+	}
+	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
+	column := slices.Index(strings.Fields(lines[0]), "PID")
+	if column < 0 {
+		return errors.New("ps has no column PID")
+	}
+	fmt.Fprintln(a.out, lines[0])
+	for _, line := range lines[1:] {
+		fields := strings.Fields(line)
+		if len(fields) <= column {
+			continue
+		}
+		pid, err := strconv.Atoi(fields[column])
+		if err == nil && slices.Contains(pids, pid) {
+			fmt.Fprintln(a.out, line)
+		}
+	}
+	return nil
+}

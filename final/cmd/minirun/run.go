@@ -1,0 +1,115 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+
+	"lab/final/internal/runtime"
+
+	"golang.org/x/sys/unix"
+)
+
+// run makes a container, starts it, and without --detach waits for its end and removes
+// it. The command's exit status is ours.
+func (a *app) run(args []string) (int, error) {
+	var m making
+	flags := m.flags("run")
+	detach := flags.Bool("detach", false, "")
+	flags.BoolVar(detach, "d", false, "")
+	keep := flags.Bool("keep", false, "")
+	if err := arguments(flags, args, 1, 1); err != nil {
+		return 0, err
+	}
+	id := flags.Arg(0)
+	request, err := m.request(id)
+	if err != nil {
+		return 0, err
+	}
+	signals := make(chan os.Signal, 64)
+	if !*detach {
+		// It is listened for them before there is a container, so none is lost.
+		signal.Notify(signals)
+	}
+	var console *runtime.Console
+	if request.Config.Process.Terminal && !*detach && m.io.ConsoleSocket == "" {
+		if console, err = runtime.NewConsole(); err != nil {
+			return 0, in("run", err)
+		}
+		defer console.Close()
+		m.io.Console = console.Socket()
+	}
+	pid, err := a.rt.Create(request, m.io)
+	if err != nil {
+		return statusOf(err), in("run", err)
+	}
+	if console != nil {
+		if err := console.Attach(os.Stdin, os.Stdout); err != nil {
+			return statusOf(err), errors.Join(in("run", err), a.forget(id))
+		}
+	}
+	warning, err := a.rt.Start(id)
+	a.warn(warning)
+	if err != nil {
+		return statusOf(err), errors.Join(in("run", err), a.forget(id))
+	}
+	if *detach {
+		return 0, nil
+	}
+	status, err := wait(pid, signals, console)
+	if *keep {
+		return status, err
+	}
+	return status, errors.Join(err, a.forget(id))
+}
+
+// forget removes a container that has ended, or shall.
+func (a *app) forget(id string) error {
+	warning, err := a.rt.Delete(id, true)
+	a.warn(warning)
+	return err
+}
+
+// statusOf is the exit status for a command that was not executed: 127 where there is
+// none, 126 where it may not be, else 125.
+func statusOf(err error) int {
+	text := err.Error()
+	switch {
+	case strings.Contains(text, "exec") && (strings.Contains(text, "not found in $PATH") ||
+		strings.Contains(text, unix.ENOENT.Error())):
+		return 127
+	case strings.Contains(text, "exec") && strings.Contains(text, unix.EACCES.Error()):
+		return 126
+	}
+	return 125
+}
+
+// wait waits for the end of the container's init, a child of ours, and passes on
+// signals to it meanwhile.
+func wait(pid int, signals <-chan os.Signal, console *runtime.Console) (int, error) {
+	for {
+		var status unix.WaitStatus
+		ended, err := unix.Wait4(pid, &status, unix.WNOHANG, nil)
+		switch {
+		case errors.Is(err, unix.EINTR):
+			continue
+		case err != nil:
+			return 0, fmt.Errorf("wait for process %d: %w", pid, err)
+		case ended == pid && status.Signaled():
+			return 128 + int(status.Signal()), nil
+		case ended == pid:
+			return status.ExitStatus(), nil
+		}
+		switch s := <-signals; s {
+		case unix.SIGCHLD, unix.SIGURG, unix.SIGPIPE:
+			// A child of ours has changed; Go's own; ours alone.
+		case unix.SIGWINCH:
+			console.Resize(os.Stdin)
+		default:
+			// It is our child and not reaped, so the number is nobody else's.
+			_ = unix.Kill(pid, s.(unix.Signal)) // it may have ended meanwhile
+		}
+	}
+}

@@ -1,0 +1,147 @@
+package runtime
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"lab/final/internal/cgroup"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+)
+
+// signalAll sends a signal to every process of the container.
+func (r *Runtime) signalAll(c *record, signal unix.Signal) error {
+	if c.Cgroup == nil {
+		// Without a cgroup, the end of PID 1 is the end of all in its namespace.
+		return c.Init.signal(signal)
+	}
+	return c.Cgroup.Signal(signal)
+}
+
+// sweep ends all processes of a container, the frozen ones, too, and removes its cgroup.
+func (r *Runtime) sweep(c *record) error {
+	if c.Cgroup == nil {
+		return c.Init.end()
+	}
+	if err := c.Cgroup.Kill(); err != nil {
+		return err
+	}
+	if err := c.Init.end(); err != nil {
+		return err
+	}
+	return c.Cgroup.Remove()
+}
+
+// frozen reports whether a container is paused.
+func (r *Runtime) frozen(c *record) bool {
+	if c.Cgroup == nil {
+		return false
+	}
+	frozen, err := c.Cgroup.Frozen()
+	return err == nil && frozen
+}
+
+// group returns the cgroup of a container that runs, for what cannot be done without.
+func (r *Runtime) group(id, wish string) (*record, error) {
+	c, err := r.running(id, true)
+	if err != nil {
+		return nil, err
+	}
+	if c.Cgroup == nil {
+		return nil, fmt.Errorf("container %q has no cgroup, and %s takes one: "+
+			"give it a .linux.cgroupsPath", id, wish)
+	}
+	return c, nil
+}
+
+// Pause stops all processes of a container.
+func (r *Runtime) Pause(id string) error {
+	c, err := r.group(id, "pause")
+	if err != nil {
+		return err
+	}
+	if status := r.status(c); status == paused {
+		return fmt.Errorf("container %q is paused already", id)
+	}
+	return c.Cgroup.Freeze()
+}
+
+// Resume lets them go on.
+func (r *Runtime) Resume(id string) error {
+	c, err := r.group(id, "resume")
+	if err != nil {
+		return err
+	}
+	if status := r.status(c); status != paused {
+		return fmt.Errorf("container %q is %s, not paused", id, status)
+	}
+	return c.Cgroup.Thaw()
+}
+
+// Procs lists the processes of a container.
+func (r *Runtime) Procs(id string) ([]int, error) {
+	c, err := r.group(id, "ps")
+	if err != nil {
+		return nil, err
+	}
+	pids, err := c.Cgroup.Procs(true)
+	slices.Sort(pids)
+	return pids, err
+}
+
+// Stats reads what a container uses.
+func (r *Runtime) Stats(id string) (cgroup.Stats, error) {
+	c, err := r.group(id, "events")
+	if err != nil {
+		return cgroup.Stats{}, err
+	}
+	return c.Cgroup.Stats()
+}
+
+// WatchOOM begins to watch for a container running out of memory.
+func (r *Runtime) WatchOOM(id string) (*cgroup.OOM, error) {
+	c, err := r.group(id, "events")
+	if err != nil {
+		return nil, err
+	}
+	return c.Cgroup.WatchOOM()
+}
+
+// Update changes the limits of a container.
+func (r *Runtime) Update(id string, resources *specs.LinuxResources) error {
+	lock, err := r.lockPatiently(id)
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+	c, err := r.group(id, "update")
+	if err != nil {
+		return err
+	}
+	host, err := ReadHost()
+	if err != nil {
+		return err
+	}
+	limits, err := cgroup.Compile(resources, host.Cgroups)
+	if err != nil {
+		return err
+	}
+	if err := c.Cgroup.Update(limits.Writes); err != nil {
+		return err
+	}
+	if len(limits.Devices) == 0 {
+		return nil
+	}
+	return c.Cgroup.Filter(limits.Devices)
+}
+
+// ParseResources reads limits as `update --resources` is given them.
+func ParseResources(text []byte) (*specs.LinuxResources, error) {
+	resources := &specs.LinuxResources{}
+	if err := json.Unmarshal(text, resources); err != nil {
+		return nil, fmt.Errorf("resources: %w", err)
+	}
+	return resources, nil
+}
