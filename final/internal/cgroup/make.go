@@ -15,7 +15,8 @@ import (
 )
 
 // Make makes the cgroup that is asked for, and the missing ones above it. A
-// controller that is needed and not to be had is an error; then nothing is left.
+// controller that is needed and not to be had is an error; then nothing is left. For an
+// ordinary user to whom nothing is delegated it is fs.ErrPermission.
 func Make(h Host, r Request) (*Cgroup, error) {
 	places, err := h.Places(r)
 	if err != nil {
