@@ -71,7 +71,7 @@ func (o *checkOptions) run(cmd *cobra.Command, args []string) (err error) {
 	if err != nil {
 		return err
 	}
-	place, err := takePlace(cmd.ErrOrStderr())
+	place, err := takePlace(cmd.ErrOrStderr(), step.ID)
 	if err != nil {
 		return err
 	}
@@ -86,6 +86,8 @@ func (o *checkOptions) run(cmd *cobra.Command, args []string) (err error) {
 		return err
 	}
 	report.begin(step, orders)
+	stopWatching := watchContainers(place.run, orders.Program)
+	defer stopWatching()
 	if err := o.judge(ctx, step, orders, report); err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -15,12 +16,14 @@ import (
 	"sync"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 
 	"lab/internal/baseroot"
 	"lab/internal/corpus"
 	"lab/internal/course"
 	"lab/internal/hint"
 	"lab/internal/invoker"
+	"lab/internal/journal"
 	"lab/internal/judge"
 	"lab/internal/need"
 	"lab/internal/program"
@@ -64,29 +67,38 @@ func newDevCheck() *cobra.Command {
 		Long: "Judges the reference programs, and those in internal/check/testdata. An ENTRY\n" +
 			"such as mistakes/03-mount picks the ones whose names begin so.",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			dir := programs
-			if dir == "" {
-				var err error
-				if dir, err = os.MkdirTemp("", "lab-dev-"); err != nil {
-					return err
-				}
-				defer os.RemoveAll(dir)
-			}
-			set, err := newDevSet(dir, args)
-			if err != nil {
-				return err
-			}
-			return set.check(cmd.Context(), cmd.OutOrStdout())
+			return devCheck(cmd, programs, args)
 		},
 	}
 	cmd.Flags().StringVar(&programs, "programs", "", "where `lab dev build` has put them")
 	return cmd
 }
 
+// devCheck judges entries. What it makes lies in the directory of its journal's run.
+func devCheck(cmd *cobra.Command, programs string, prefixes []string) (err error) {
+	ctx, stop := signal.NotifyContext(cmd.Context(), unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
+	defer stop()
+	run := beginRun(journal.Plan{Command: append([]string{"lab", "dev", "check"}, prefixes...)})
+	if err := run.MakeDirectory(); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, endRun(run)) }()
+	if programs == "" {
+		programs = filepath.Join(run.Directory, "programs")
+	}
+	set, err := newDevSet(programs, prefixes)
+	if err != nil {
+		return err
+	}
+	set.places = run.Directory
+	return set.check(ctx, cmd.OutOrStdout())
+}
+
 // devSet is what is built and judged.
 type devSet struct {
 	checkout string
 	dir      string // of the programs, as KIND/STEP/NAME
+	places   string // where programs under judgement get a directory each
 	lab      string // a static build
 	entries  []corpus.Entry
 }
@@ -150,14 +162,19 @@ func (s *devSet) program(ctx context.Context, e corpus.Entry) (string, error) {
 }
 
 // each does something for all entries, several at a time: most of the time a
-// wrong program is waited for.
+// wrong program is waited for. In a machine that is emulated the processors are
+// what is waited for.
 func (s *devSet) each(
 	ctx context.Context, do func(context.Context, corpus.Entry) error,
 ) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var all sync.WaitGroup
-	slots := make(chan struct{}, 2*runtime.NumCPU())
+	atOnce := 2 * runtime.NumCPU()
+	if os.Getenv("LAB_VM") != "" {
+		atOnce = 1
+	}
+	slots := make(chan struct{}, atOnce)
 	for _, e := range s.entries {
 		slots <- struct{}{}
 		if ctx.Err() != nil {
@@ -258,7 +275,7 @@ func (s *devSet) judge(
 	if err != nil {
 		return o, "", err
 	}
-	place, err := corpus.Place("")
+	place, err := corpus.Place(s.places)
 	if err != nil {
 		return o, "", err
 	}

@@ -108,3 +108,71 @@ func TestLastOfTour(t *testing.T) {
 	_, err = journal.Last()
 	require.ErrorIs(t, err, journal.ErrNone)
 }
+
+// What a check leaves, killed or failed, stands in the journal, and clean removes it.
+// A check that goes on keeps what it has.
+func TestCheckIsCleaned(t *testing.T) {
+	need.Sandbox(t)
+	t.Setenv("XDG_STATE_HOME", t.TempDir())
+	temporary := t.TempDir()
+	require.NoError(t, os.Chmod(filepath.Dir(temporary), 0o755)) //nolint:gosec // to go through
+	t.Setenv("TMPDIR", temporary)
+	left := func() []string {
+		found, err := filepath.Glob(filepath.Join(temporary, "lab-check-*"))
+		require.NoError(t, err)
+		return found
+	}
+	bin := programs(t)
+	self, wrong := filepath.Join(bin, "lab"), filepath.Join(bin, "02-pid")
+
+	_, _, status := lab(t, "check", "03", "--program", wrong)
+	require.Equal(t, 1, status)
+	require.Len(t, left(), 1)
+	text, _, status := lab(t, "clean")
+	assert.Equal(t, 0, status)
+	assert.Regexp(t, `^  removed +directory\s+\S+/lab-check-\d+\n$`, text)
+	assert.Empty(t, left())
+
+	cmd := exec.CommandContext(t.Context(), self, "check", "04",
+		"--program", filepath.Join(bin, "04-net"))
+	require.NoError(t, cmd.Start())
+	require.Eventually(t, func() bool { return len(left()) == 1 }, 10*time.Second, time.Millisecond)
+	text, _, _ = lab(t, "clean")
+	assert.Contains(t, text, "`lab check 04` of ")
+	assert.Contains(t, text, "goes on; nothing of it is touched")
+	require.NoError(t, cmd.Process.Kill())
+	_ = cmd.Wait() // the signal is its status
+	text, _, status = lab(t, "clean")
+	assert.Equal(t, 0, status)
+	assert.Contains(t, text, "was killed before it could undo")
+	assert.Empty(t, left())
+	text, _, _ = lab(t, "clean")
+	assert.Equal(t, "There is nothing to undo.\n", text)
+}
+
+// While a check runs its newest container is the last one.
+func TestLastOfCheck(t *testing.T) {
+	need.Sandbox(t)
+	t.Setenv("XDG_STATE_HOME", t.TempDir())
+	bin := programs(t)
+	seen := 0
+	for began := time.Now(); seen == 0 && time.Since(began) < time.Minute; {
+		cmd := exec.CommandContext(t.Context(), filepath.Join(bin, "lab"), "check", "02",
+			"--program", filepath.Join(bin, "02-pid"))
+		ended := make(chan error)
+		require.NoError(t, cmd.Start())
+		go func() { ended <- cmd.Wait() }()
+		for running := true; running; {
+			if pid, err := journal.Last(); err == nil {
+				seen = pid
+			}
+			select {
+			case err := <-ended:
+				require.NoError(t, err)
+				running = false
+			case <-time.After(time.Millisecond):
+			}
+		}
+	}
+	assert.NotZero(t, seen)
+}

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"lab/internal/inspect"
 	"lab/internal/journal"
 )
 
@@ -40,6 +41,53 @@ func watchContainer(run *journal.Run, program int) (stop func()) {
 		close(done)
 		<-stopped
 	}
+}
+
+// watchContainers looks for the containers that a check of a program makes, one after
+// another in the throw-away host, and notes each for `last`. What it does not see is
+// over too soon for anybody to look at. The returned function stops looking.
+func watchContainers(run *journal.Run, program string) (stop func()) {
+	done, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		noted := 0
+		for {
+			began := time.Now()
+			if pid := newestBelow(os.Getpid(), run.Step, program); pid != 0 && pid != noted {
+				_ = run.Note(journal.RoleContainer, pid) // it may have ended already
+				noted = pid
+			}
+			select {
+			case <-done:
+				return
+			case <-time.After(max(50*time.Millisecond, 10*time.Since(began))): // /proc may be long
+			}
+		}
+	}()
+	return func() {
+		close(done)
+		<-stopped
+	}
+}
+
+// newestBelow returns the container of the newest process below another that executes
+// a program, 0 if there is none.
+func newestBelow(ancestor int, step, program string) int {
+	below, err := inspect.Descendants(ancestor)
+	if err != nil {
+		return 0
+	}
+	slices.Sort(below)
+	for _, pid := range slices.Backward(below) {
+		exe, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid))
+		if err != nil || exe != program {
+			continue
+		}
+		if container := containerOf(step, pid); container != 0 {
+			return container
+		}
+	}
+	return 0
 }
 
 // containerOf returns the first process of a container: the child of a step's

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"lab/internal/invoker"
+	"lab/internal/journal"
 )
 
 // place is the directory that a program under judgement may write to. After a
@@ -25,10 +26,12 @@ type place struct {
 	dir  string
 	who  invoker.Invoker
 	lock *os.File
+	run  *journal.Run
 }
 
-// takePlace makes the place, empty, and keeps other checks from it.
-func takePlace(stderr io.Writer) (*place, error) {
+// takePlace makes the place, empty, and keeps other checks from it. It stands in the
+// journal before it is made.
+func takePlace(stderr io.Writer, step string) (*place, error) {
 	who, err := invoker.Current()
 	if err != nil {
 		return nil, err
@@ -40,12 +43,14 @@ func takePlace(stderr io.Writer) (*place, error) {
 	if err := p.takeLock(stderr); err != nil {
 		return nil, err
 	}
-	err = p.clear()
-	if err == nil {
-		err = p.make()
-	}
-	if err != nil {
+	if err := p.clear(); err != nil {
 		return nil, errors.Join(err, p.lock.Close())
+	}
+	p.run = beginRun(journal.Plan{
+		Command: []string{"lab", "check", step[:2]}, Step: step, Directory: p.dir,
+	})
+	if err := p.make(); err != nil {
+		return nil, errors.Join(err, p.run.End(), p.lock.Close())
 	}
 	return p, nil
 }
@@ -141,9 +146,9 @@ func (p *place) clear() error {
 
 // leave lets the next check in. Where all went well nothing is left.
 func (p *place) leave(well bool) error {
-	var err error
+	end := p.run.Leave
 	if well {
-		err = p.clear()
+		end = p.run.End
 	}
-	return errors.Join(err, p.lock.Close())
+	return errors.Join(end(), p.lock.Close())
 }

@@ -54,8 +54,8 @@ func Of(pid int) (*Page, error) {
 		if err != nil {
 			return nil, inspect.Meanwhile(pid, err)
 		}
-		if now.Start != page.Process.Start {
-			return nil, inspect.ErrEnded // and its number was given to another one
+		if now.Start != page.Process.Start || now.State == 'X' {
+			return nil, inspect.ErrEnded // its number may be another one's by now
 		}
 		if now.State != 'Z' || page.Process.State == 'Z' {
 			return page, nil

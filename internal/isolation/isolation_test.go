@@ -89,7 +89,7 @@ func TestLimitOfAnAncestor(t *testing.T) {
 // A process that ends while it is looked at is an error that says so, whenever it
 // ends, and never half a page.
 func TestEndsMeanwhile(t *testing.T) {
-	const moments = 40
+	const moments = 10
 	for range moments {
 		cmd := exec.CommandContext(t.Context(), "true")
 		require.NoError(t, cmd.Start())

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/moby/sys/mountinfo"
@@ -16,6 +17,9 @@ import (
 // directories and the working directories of their overlays.
 func (c *cleaning) cleanFiles() error {
 	for _, s := range c.ended {
+		if c.inUse(s.Directory) {
+			continue // another check works there now, and removes it
+		}
 		if err := s.checkDirectory(); err != nil {
 			if !errors.Is(err, fs.ErrNotExist) {
 				c.keep(Files, "directory "+s.Directory, err.Error())
@@ -30,10 +34,17 @@ func (c *cleaning) cleanFiles() error {
 	return nil
 }
 
+// inUse reports whether a run that goes on has this directory.
+func (c *cleaning) inUse(dir string) bool {
+	return slices.ContainsFunc(c.active, func(s *stored) bool { return s.Directory == dir })
+}
+
 // checkDirectory refuses a directory that is not the one that this run made:
 // one with another name, of another owner, or that a mount lies in.
 func (s *stored) checkDirectory() error {
-	if filepath.Base(s.Directory) != directoryPrefix+s.ID || !filepath.IsAbs(s.Directory) {
+	name := filepath.Base(s.Directory)
+	named := name == directoryPrefix+s.ID || checkDirectory.MatchString(name)
+	if !named || !filepath.IsAbs(s.Directory) {
 		return fmt.Errorf("it is not named %s", directoryPrefix+s.ID)
 	}
 	var st unix.Stat_t

@@ -115,7 +115,9 @@ func (c *cleaning) sort(all []*stored) {
 			c.do(Files, "unreadable "+path, func() error { return os.Remove(path) })
 		default:
 			c.ended = append(c.ended, s)
-			c.Ended = append(c.Ended, s.title())
+			if !s.Left { // it ended by itself
+				c.Ended = append(c.Ended, s.title())
+			}
 		}
 	}
 }

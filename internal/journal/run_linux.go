@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"time"
 
@@ -27,6 +28,9 @@ type Plan struct {
 	// Upper is the directory of an overlay beside which its working directory
 	// will be made; empty if none.
 	Upper string
+	// Directory is the one that will be made, of a name that all checks of a
+	// user share, lab-check-UID; empty if the run is to have one of its own.
+	Directory string
 }
 
 // Run is one run of a command that makes something on the host: what stands
@@ -56,6 +60,7 @@ type Run struct {
 	// and rules with the bridge's name as their comment, cgroups named
 	// lab-PID-NAMESPACE, and an overlay's working directory.
 	Directory string   `json:"directory"`
+	Left      bool     `json:"left,omitempty"` // the directory, for people to look into
 	Bridge    string   `json:"bridge,omitempty"`
 	Cgroups   []parent `json:"cgroups,omitempty"`
 	Work      string   `json:"work,omitempty"`
@@ -100,6 +105,9 @@ func Begin(plan Plan) (*Run, error) {
 		return nil, err
 	}
 	r.Directory = filepath.Join(temporary, directoryPrefix+r.ID)
+	if plan.Directory != "" {
+		r.Directory = plan.Directory
+	}
 	for _, dir := range plan.Cgroups {
 		r.Cgroups = append(r.Cgroups, parentNow(dir))
 	}
@@ -131,7 +139,10 @@ func (r *Run) begin() (err error) {
 		return err
 	}
 	r.file = file
-	return nil
+	if filepath.Base(r.Directory) == directoryPrefix+r.ID {
+		return nil
+	}
+	return r.forgetOthers()
 }
 
 // MakeDirectory makes the run's temporary directory. Everybody may pass: the
@@ -166,6 +177,28 @@ func (r *Run) End() error {
 	return r.file.remove()
 }
 
+// Leave ends a run whose directory stays, for people to look into. Clean removes it,
+// and Begin of the next run with that directory forgets this one.
+func (r *Run) Leave() error {
+	if r.file == nil {
+		return nil
+	}
+	r.Left, r.Before = true, nil
+	return errors.Join(r.file.write(r, true), r.file.close())
+}
+
+// forgetOthers removes the files of runs that have ended and had this run's directory.
+func (r *Run) forgetOthers() error {
+	all, err := load(true)
+	for _, s := range all {
+		if s.broken == nil && !s.active && s.Directory == r.Directory && s.ID != r.ID {
+			err = errors.Join(err, s.file.remove())
+		}
+		err = errors.Join(err, s.file.close())
+	}
+	return err
+}
+
 // title names the run for people.
 func (r *Run) title() string {
 	words := strings.Join(r.Command, " ")
@@ -179,6 +212,12 @@ const (
 	idLength        = 10
 	directoryPrefix = "lab-"
 )
+
+// checkDirectory is what the directory of lab check is called: by the user's number,
+// how that user came to be root, and a number where the name was taken.
+//
+//	lab-check-1000        lab-check-1000-sudo-1
+var checkDirectory = regexp.MustCompile(`^lab-check-[0-9]+(-sudo)?(-[0-9]+)?$`)
 
 // validID reports whether a text can be a run's name.
 func validID(text string) bool {

@@ -59,8 +59,8 @@ type Orders struct {
 	From     int    // the first check that is asked; those before were
 	// Command is run in the throw-away host instead of any check; see Inside.
 	Command []string
-	// Limit is what one check may take; 0 is a minute, or five in a slow machine. Whoever takes longer is
-	// ended with everything that was started.
+	// Limit is what one check may take; 0 is a minute, or five in a slow machine.
+	// Whoever takes longer is ended with everything that was started.
 	Limit time.Duration
 }
 

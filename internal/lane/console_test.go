@@ -33,12 +33,6 @@ func TestConsole(t *testing.T) {
 			[]string{"booting\n", "lane x: 1 run, 0 skipped\n"},
 		},
 		{
-			"a binary of which it is known how long it took",
-			one + "\x16--- PASS: TestX (0.00s)\r\n\x16PASS\r\n##lane exit 0 75\r\n##lane end\r\n",
-			true,
-			[]string{"1 run, 0 skipped  1m15s\n"},
-		},
-		{
 			"a test that fails",
 			one + "    a_test.go:3: broken\r\n\x16--- FAIL: TestX (0.00s)\r\n\x16FAIL\r\n" +
 				"##lane exit 1\r\n##lane end\r\n",
@@ -80,4 +74,14 @@ func TestConsole(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A binary's time is the one that its last mark tells.
+func TestConsoleTime(t *testing.T) {
+	needTest2json(t)
+	out, err := judge(t, options{name: "x", console: true}, "##lane package lab/a\r\n"+
+		"\x16=== RUN   TestX\r\n\x16--- PASS: TestX (0.00s)\r\n\x16PASS\r\n"+
+		"##lane exit 0 75\r\n##lane end\r\n")
+	require.NoError(t, err)
+	assert.Contains(t, out, "1 run, 0 skipped  1m15s\n")
 }

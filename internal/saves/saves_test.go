@@ -61,8 +61,10 @@ func untold(t *testing.T, saved chan struct{}) {
 }
 
 func TestSaves(t *testing.T) {
+	t.Parallel() // a watch is mostly waiting
 	for _, poll := range []bool{false, true} {
 		t.Run(fmt.Sprintf("poll %v", poll), func(t *testing.T) {
+			t.Parallel()
 			dir, saved := begin(t, poll)
 			save(t, dir, "main.go", "two")
 			told(t, saved)
@@ -88,6 +90,7 @@ func TestSaves(t *testing.T) {
 }
 
 func TestNoSaves(t *testing.T) {
+	t.Parallel()
 	dir, saved := begin(t, false)
 	save(t, dir, ".main.go.swp", "x")
 	save(t, dir, "main.go~", "x")
@@ -100,6 +103,7 @@ func TestNoSaves(t *testing.T) {
 
 // A directory that is replaced, as by lab reset, is followed.
 func TestReplacedDirectory(t *testing.T) {
+	t.Parallel()
 	dir, saved := begin(t, false)
 	require.NoError(t, os.Rename(dir, dir+".old"))
 	told(t, saved)

@@ -273,6 +273,7 @@ func TestPanicElsewhere(t *testing.T) {
 // A program that neither builds nor ends is ended whole, with what it has started,
 // when there is a new save.
 func TestHangingCheckIsEnded(t *testing.T) {
+	t.Parallel() // with the next one: both wait for what ignores a signal
 	p := play(t, failing)
 	p.see("1 failed")
 	p.write("hang", "")
@@ -291,6 +292,7 @@ func TestHangingCheckIsEnded(t *testing.T) {
 
 // The same when the session is left.
 func TestHangingCheckEndsWithTheSession(t *testing.T) {
+	t.Parallel()
 	p := play(t, failing)
 	p.see("1 failed")
 	p.write("hang", "")

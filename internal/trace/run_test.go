@@ -28,7 +28,7 @@ import (
 func traced(t *testing.T, script string, flags ...string) *exec.Cmd {
 	t.Helper()
 	args := append([]string{"trace"}, flags...)
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // a hang is a failure
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute) // a hang is a failure
 	t.Cleanup(cancel)
 	cmd := exec.CommandContext(ctx, labPath(t), append(args, "--", "sh", "-c", script)...)
 	cmd.Env = append(os.Environ(), searchPath)
@@ -161,6 +161,7 @@ func TestInterruptEndsAll(t *testing.T) {
 			sleep MARK & echo ready; sleep MARK'`, 128 + 9},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel() // most of it is patience
 			cmd, mark := started(t, tt.script)
 			group := -cmd.Process.Pid
 			require.Less(t, group, -1)
@@ -211,17 +212,23 @@ func TestGroupStop(t *testing.T) {
 
 // Processes that are killed at any moment, between any two stops, are no trouble.
 func TestVanishingProcesses(t *testing.T) {
-	cmd := traced(t, `for i in $(seq 40); do
-		sh -c 'sh -c "sh -c :; sleep 9" & sleep 9' & kill -9 $!
+	cmd := traced(t, `echo $$; for i in $(seq 40); do
+		sh -c 'sh -c "sh -c :; sleep 99" & sleep 99' & kill -9 $!
 		(while :; do sh -c :; done) & echo >/dev/null; kill -9 $!
 		done 2>/dev/null; exit 6`, "-o", os.DevNull)
-	cmd.Cancel = func() error { return cmd.Process.Signal(unix.SIGINT) }
+	stdout, err := cmd.StdoutPipe()
+	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
-	time.AfterFunc(3*time.Second, func() {
-		// What the shells left behind sleeps on and is waited for.
-		_ = cmd.Process.Signal(unix.SIGINT) // it may be over
-		_ = cmd.Process.Signal(unix.SIGINT)
-	})
+	var shell int
+	_, err = fmt.Fscan(stdout, &shell)
+	require.NoError(t, err)
+	require.Eventually(t, func() bool {
+		_, err := os.Stat(fmt.Sprintf("/proc/%d", shell))
+		return err != nil
+	}, time.Minute, 10*time.Millisecond)
+	// What the shells left behind sleeps on and is waited for, until the second one.
+	_ = cmd.Process.Signal(unix.SIGINT) // it may be over
+	_ = cmd.Process.Signal(unix.SIGINT)
 	_ = cmd.Wait() // the status tells
 	assert.Equal(t, 6, cmd.ProcessState.ExitCode())
 }
