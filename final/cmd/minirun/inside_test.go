@@ -60,9 +60,6 @@ func TestUserNamespace(t *testing.T) {
 		specs.LinuxNamespace{Type: specs.UserNamespace})
 	one := []specs.LinuxIDMapping{{ContainerID: 0, HostID: 0, Size: 1}}
 	e.config.Linux.UIDMappings, e.config.Linux.GIDMappings = one, one
-	for i := range e.config.Mounts {
-		withoutGroup(&e.config.Mounts[i])
-	}
 	pid := e.begin()
 	assert.NotEqual(t, namespace(t, os.Getpid(), "user"), namespace(t, pid, "user"))
 	assert.Equal(t, "0 0 1", strings.Join(strings.Fields(proc(t, pid, "uid_map")), " "))
@@ -71,17 +68,6 @@ func TestUserNamespace(t *testing.T) {
 	r := e.do("exec", "web", "id")
 	assert.Zero(t, r.status, r.err)
 	assert.Contains(t, r.out, "uid=0")
-}
-
-// withoutGroup takes the group of terminals from a mount: it is not mapped.
-func withoutGroup(m *specs.Mount) {
-	var left []string
-	for _, word := range m.Options {
-		if word != "gid=5" {
-			left = append(left, word)
-		}
-	}
-	m.Options = left
 }
 
 // config.md, "Mounts", and config-linux.md, "Masked Paths", "Readonly Paths".
