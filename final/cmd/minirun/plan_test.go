@@ -60,9 +60,12 @@ func fromPlan(t *testing.T, text string) []string {
 	t.Helper()
 	var entries []struct{ Side, Kind, Call string }
 	require.NoError(t, json.Unmarshal([]byte(text), &entries))
+	// In the user namespace of an ordinary user no group can be given up. The plan
+	// knows: it goes on without.
+	denied := strings.TrimSpace(proc(t, os.Getpid(), "setgroups")) == "deny"
 	var calls []string
 	for _, e := range entries {
-		if e.Side != "init" {
+		if e.Side != "init" || e.Kind == "SetGroups" && denied {
 			continue
 		}
 		// A file is masked by the first of two ways.
