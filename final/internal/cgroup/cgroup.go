@@ -20,7 +20,9 @@
 //	birth.Close()
 //
 // Freeze, Thaw, Signal, Kill, Procs, Stats, WatchOOM, Update and Remove work on a
-// Cgroup that was made now or was read back from JSON.
+// Cgroup that was made now or was read back from JSON. A process that joins later is
+// born in Sub or Beside. Own delegates to the container, and where systemd rules,
+// StartScope takes the place of Make: systemd wants a process that is there already.
 //
 // What is never done: a controller is joined that nobody needs; a cgroup is
 // configured that this package did not make (of a version 2 parent the list of

@@ -1,6 +1,7 @@
 package cgroup
 
 import (
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -165,4 +166,26 @@ func TestRequestRefuses(t *testing.T) {
 	var missing *MissingError
 	require.ErrorAs(t, err, &missing)
 	assert.Equal(t, "gpu", missing.Controller)
+}
+
+// FuzzParseHost: whatever the kernel says, there is no panic, and each controller is in
+// one place.
+func FuzzParseHost(f *testing.F) {
+	f.Add(mountsV1+mountUnified, selfV1+"0::/\n")
+	f.Add(mountV2, "0::/a\n")
+	f.Add("1 0 0:3 /o /m\\040x rw - cgroup cgroup rw,a,b", "1:a:/x\n2:a,b:/..\n")
+	f.Fuzz(func(t *testing.T, mounts, self string) {
+		h, err := parseHost(mounts, self)
+		if err != nil {
+			return
+		}
+		for i, hierarchy := range h.Hierarchies {
+			if dir, seen := hierarchy.OwnDir(); seen {
+				assert.True(t, strings.HasPrefix(dir, filepath.Clean(hierarchy.Mount)), dir)
+			}
+			for _, other := range h.Hierarchies[:i] {
+				assert.NotEqual(t, other.Controllers, hierarchy.Controllers)
+			}
+		}
+	})
 }

@@ -15,28 +15,44 @@ import (
 )
 
 // Make makes the cgroup that is asked for, and the missing ones above it. A
-// controller that is needed and not to be had is an error; then nothing is left.
+// controller that is needed and not to be had is an error; then nothing is left. For an
+// ordinary user to whom nothing is delegated it is fs.ErrPermission.
 func Make(h Host, r Request) (*Cgroup, error) {
 	places, err := h.Places(r)
 	if err != nil {
 		return nil, err
 	}
 	c := &Cgroup{Path: r.Path}
+	var refused error
 	for _, p := range places {
-		err := p.make(r.Needed)
-		for range 10 { // a cgroup above went with the container that left it last
-			if !errors.Is(err, unix.ENOENT) {
-				break
-			}
-			err = p.make(r.Needed)
-		}
+		err := p.makePatiently(r.Needed)
 		c.Places = append(c.Places, p) // what it made so far is in it
-		if err != nil {
-			return nil, errors.Join(err, c.undo())
+		isNeeded := func(name string) bool { return slices.Contains(r.Needed, name) }
+		if errors.Is(err, fs.ErrPermission) && !slices.ContainsFunc(p.Controllers, isNeeded) {
+			refused, err = err, c.undo(len(c.Places)-1) // it was a wish
 		}
+		if err != nil {
+			return nil, errors.Join(err, c.undo(0))
+		}
+	}
+	if len(c.Places) == 0 {
+		return nil, refused
 	}
 	c.Made = true
 	return c, nil
+}
+
+// makePatiently makes it again if a cgroup above went meanwhile, with the container
+// that left it last.
+func (p *Place) makePatiently(needed []string) error {
+	err := p.make(needed)
+	for range 10 {
+		if !errors.Is(err, unix.ENOENT) {
+			break
+		}
+		err = p.make(needed)
+	}
+	return err
 }
 
 // make makes the directories of one hierarchy, from the top down.
@@ -129,14 +145,17 @@ func (p *Place) mustBeEmpty() error {
 	return err
 }
 
-// undo removes what Make has made; a cgroup that was there before stays.
-func (c *Cgroup) undo() error {
+// undo removes what Make has made in the places from one on, and forgets them; a
+// cgroup that was there before stays.
+func (c *Cgroup) undo(from int) error {
 	var errs []error
-	for _, p := range c.Places {
+	for _, p := range c.Places[from:] {
 		for _, dir := range slices.Backward(p.Made) {
 			errs = append(errs, removeTree(dir, time.Now()))
 		}
+		errs = append(errs, p.leaveRoom(time.Now()))
 	}
+	c.Places = c.Places[:from]
 	return errors.Join(errs...)
 }
 

@@ -80,6 +80,28 @@ func TestMakeRefuses(t *testing.T) {
 	assert.Equal(t, "done", p.do("touch 1"))
 }
 
+// A hierarchy in which we may not make anything is left out if it was only wished for.
+func TestMakeWithoutPermission(t *testing.T) {
+	need.Cgroup(t, "pids")
+	need.Sandbox(t)
+	h, err := ReadHost()
+	require.NoError(t, err)
+	// Nobody makes a directory in sysfs.
+	forbidden := Hierarchy{Version: 1, Mount: "/sys", Root: "/", Controllers: []string{"gpu"}}
+	h.Hierarchies = append([]Hierarchy{forbidden}, h.Hierarchies...)
+	r := Request{Path: "/" + name(t), Needed: []string{"pids"}, Wished: []string{"gpu"}}
+	c, err := Make(h, r)
+	require.NoError(t, err)
+	require.Len(t, c.Places, 1)
+	require.NoError(t, c.Remove())
+	r.Needed = []string{"pids", "gpu"}
+	_, err = Make(h, r)
+	require.ErrorIs(t, err, os.ErrPermission)
+	r.Needed = nil
+	_, err = Make(h, r)
+	require.ErrorIs(t, err, os.ErrPermission)
+}
+
 // A runtime that was killed before Make came to an end has noted where the cgroup was to
 // be. If that is somebody else's, nothing there is killed or removed; if Make was there
 // already, all is.

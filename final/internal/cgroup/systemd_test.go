@@ -235,3 +235,15 @@ func TestAdopt(t *testing.T) {
 	_, err = adopt(h, Scope{"a.slice", "other.scope"}, p.Process.Pid, l)
 	require.ErrorContains(t, err, "systemd has done it, but process")
 }
+
+// FuzzMessage: a message that is none is an error, never a panic.
+func FuzzMessage(f *testing.F) {
+	f.Add([]byte("\x05\x01u\x00\x01\x00\x00\x00\x03\x01s\x00\x02\x00\x00\x00ab\x00"))
+	f.Add([]byte("\x08\x01g\x00\xff"))
+	f.Fuzz(func(t *testing.T, fields []byte) {
+		var m message
+		if m.readFields(&wire{data: fields}) == nil {
+			assert.LessOrEqual(t, len(m.member), len(fields))
+		}
+	})
+}

@@ -62,6 +62,8 @@ func (w Write) check(dir string) error {
 // Update does the writes for a container that runs. Which of two limits must be
 // raised or lowered first (memory before memory and swap, quota before burst) depends
 // on what they are: one that the kernel calls invalid is tried again after the rest.
+// Compile the writes from the resources as they are to be, old ones included: version
+// 2 has some settings in one file, and a new period alone would lift the quota.
 func (c *Cgroup) Update(writes []Write) error {
 	var again []Write
 	for _, w := range writes {

@@ -21,7 +21,8 @@ import (
 type Deliver func(listener *os.File) error
 
 // Load puts the filter on the calling thread, which must be locked. It takes
-// no_new_privs or CAP_SYS_ADMIN.
+// no_new_privs or CAP_SYS_ADMIN. Other threads of the process have no filter: what the
+// profile keeps the caller from saying, such as an error, they can say.
 func (f *Filter) Load(deliver Deliver) error {
 	in, err := f.prepare()
 	if err != nil {
@@ -96,11 +97,12 @@ func (f *Filter) run(in *installation, deliver Deliver) error {
 		}
 		ready := make(chan struct{})
 		// The other thread needs a processor of its own while this one only turns
-		// round, and a garbage collection would stop for this one without end.
+		// round, and a garbage collection would stop for this one without end. It stays
+		// off: to turn it on takes system calls, and what is here ends with an execve(2).
 		if runtime.GOMAXPROCS(0) < 2 {
 			runtime.GOMAXPROCS(2)
 		}
-		defer debug.SetGCPercent(debug.SetGCPercent(-1))
+		debug.SetGCPercent(-1)
 		go in.handOn(deliver, ready, delivered)
 		<-ready
 	}

@@ -75,7 +75,8 @@ type Namespace struct {
 
 // Start starts the program and returns its process, a child of this one, when
 // execve(2) has succeeded. An error names the call that failed; there is no process
-// then.
+// then. From here on all files of this process above 2 may be close-on-exec: what its
+// caller left open must not reach a container.
 func Start(c *Child) (pid int, err error) {
 	p, err := prepare(c)
 	if err != nil {
