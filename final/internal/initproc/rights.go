@@ -157,7 +157,11 @@ func restore() {
 	RestoreFileLimit()
 	// Of what was ignored when we began, Go leaves these alone: what is caught, though,
 	// execve(2) gives back its default.
-	signal.Notify(make(chan os.Signal, 1), unix.SIGHUP, unix.SIGINT)
+	for _, s := range []os.Signal{unix.SIGHUP, unix.SIGINT} {
+		if signal.Ignored(s) {
+			signal.Notify(make(chan os.Signal, 1), s)
+		}
+	}
 	var none unix.Sigset_t
 	_ = unix.PthreadSigmask(unix.SIG_SETMASK, &none, nil) // it knows no error with these values
 }

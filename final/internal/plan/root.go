@@ -205,8 +205,9 @@ type PivotRoot struct{}
 // Words tell about it.
 func (PivotRoot) Words() Words {
 	return Words{
-		Does:  "pivot_root",
-		Call:  `fchdir(fd:root); pivot_root(".", "."); umount2(".", MNT_DETACH); chdir("/")`,
+		Does: "pivot_root",
+		Call: `fchdir(fd:root); pivot_root(".", "."); ` +
+			`mount(NULL, ".", NULL, MS_REC|MS_SLAVE, NULL); umount2(".", MNT_DETACH); chdir("/")`,
 		Shell: "cd $ROOT && pivot_root . . && umount -l .",
 		Man:   "pivot_root(2)",
 	}
