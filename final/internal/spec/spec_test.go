@@ -86,9 +86,9 @@ func TestLoad(t *testing.T) {
 // A name that leads out of the directory of states is none.
 func TestID(t *testing.T) {
 	for _, id := range []string{"", ".", "..", "a/b", "a\x00", "ä"} {
-		assert.Error(t, spec.CheckID(id), "%q", id)
+		require.Error(t, spec.CheckID(id), "%q", id)
 	}
 	for _, id := range []string{"web", "a.b-c_d+1"} {
-		assert.NoError(t, spec.CheckID(id), id)
+		require.NoError(t, spec.CheckID(id), id)
 	}
 }
