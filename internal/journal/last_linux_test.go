@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"testing"
@@ -20,8 +21,10 @@ func TestContainerIsMade(t *testing.T) {
 	same := waiting(t, RoleContainer, "sh", "-c", "read x") // nothing was executed yet
 	other := waiting(t, RoleContainer, "cat")
 	parent := waiting(t, RoleContainer, "sh", "-c", "cat; :")
-	require.Eventually(t, func() bool { return runsCommand(parent.PID, step.PID) },
-		10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool {
+		children, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", parent.PID, parent.PID))
+		return err == nil && len(children) > 0
+	}, 10*time.Second, time.Millisecond)
 	lab, err := thisProcess(RoleLab, os.Getpid())
 	require.NoError(t, err)
 	gone := Process{Role: RoleStep, PID: step.PID, Start: step.Start + "0"}

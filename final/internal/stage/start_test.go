@@ -229,6 +229,8 @@ func notWritable(t *testing.T, exe *os.File) {
 		Exe: exe, Args: []string{"hold"}, Files: []*os.File{in, stdout, os.Stderr},
 	})
 	require.NoError(t, errors.Join(err, stdout.Close()))
+	_, err = out.Read(make([]byte, 1)) // until it says something it may still be us
+	require.NoError(t, err)
 	kept, err := os.Open(fmt.Sprintf("/proc/%d/exe", pid))
 	require.NoError(t, err)
 	defer kept.Close()
