@@ -1,13 +1,13 @@
 # The lab's habits. `make` alone says what there is.
 BIN ?= bin
-PROGRAMS := $(wildcard steps/[0-9]* cmd/lab)
+PROGRAMS := $(wildcard steps/[0-9]* cmd/lab final/cmd/*)
 
 .PHONY: help
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: build
-build: ## bin/lab and bin/NN-topic, static
+build: ## bin/lab, bin/NN-topic and bin/minirun, static
 	@mkdir -p $(BIN)
 	CGO_ENABLED=0 go build -trimpath -o $(BIN)/ $(addprefix ./,$(PROGRAMS))
 

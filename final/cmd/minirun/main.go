@@ -110,6 +110,9 @@ func (a *app) main(args []string) (int, error) {
 	asked := flags.Bool("version", false, "")
 	flags.BoolVar(asked, "v", false, "")
 	if err := parse(flags, args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			err = a.help()
+		}
 		return 0, err
 	}
 	if *asked {
