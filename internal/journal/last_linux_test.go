@@ -22,7 +22,8 @@ func TestContainerIsMade(t *testing.T) {
 	other := waiting(t, RoleContainer, "cat")
 	parent := waiting(t, RoleContainer, "sh", "-c", "cat; :")
 	require.Eventually(t, func() bool {
-		children, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", parent.PID, parent.PID))
+		path := fmt.Sprintf("/proc/%d/task/%d/children", parent.PID, parent.PID)
+		children, err := os.ReadFile(path)
 		return err == nil && len(children) > 0
 	}, 10*time.Second, time.Millisecond)
 	lab, err := thisProcess(RoleLab, os.Getpid())
