@@ -12,7 +12,7 @@ source=$(cd "$(dirname "$0")/.." && pwd)
 work=$(mktemp -d /var/tmp/lab-tests.XXXXXX)
 trap 'rm -rf "$work"' EXIT
 chmod 755 "$work"
-export JOBS=2 LAB_CHECKS=own LAB_VM=1 PATH="$PATH:/usr/sbin:/sbin:/usr/local/go/bin"
+export JOBS=3 LAB_CHECKS=own LAB_VM=1 PATH="$PATH:/usr/sbin:/sbin:/usr/local/go/bin"
 
 # What root does not type a second time: the lessons on busybox's root, as the
 # machine's own lanes do.
