@@ -70,7 +70,9 @@ func podman(t *testing.T, store string, files int) engine {
 // do runs a command of the engine and returns the last line that it prints.
 func (e engine) do(t *testing.T, args ...string) string {
 	t.Helper()
-	const alone = `mount -t cgroup2 none /sys/fs/cgroup && exec podman "$@"`
+	// What podman knows of blobs it keeps in /var/lib, wherever its store is.
+	const alone = `mount -t cgroup2 none /sys/fs/cgroup && mount -t tmpfs none /var/lib &&
+		exec podman "$@"`
 	cmd := exec.CommandContext(context.WithoutCancel(t.Context()),
 		"unshare", append([]string{"--mount", "sh", "-c", alone, "sh"},
 			append(e.flags, args...)...)...)
