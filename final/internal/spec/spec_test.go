@@ -55,6 +55,9 @@ func TestWrong(t *testing.T) {
 		{"intelRdt", ".linux.intelRdt: not supported by minirun", func(c *specs.Spec) {
 			c.Linux.IntelRdt = &specs.LinuxIntelRdt{}
 		}},
+		{"affinity", ".process.execCPUAffinity: not supported by minirun", func(c *specs.Spec) {
+			c.Process.ExecCPUAffinity = &specs.CPUAffinity{}
+		}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			config := spec.Example()
