@@ -74,7 +74,7 @@ func TestPID1IgnoresWhatItDoesNotHandle(t *testing.T) {
 			stdin, err := cmd.StdinPipe()
 			require.NoError(t, err)
 			require.NoError(t, asPID1(t, cmd).Start())
-			time.Sleep(settling()) // Nothing tells from outside that it is ready.
+			atRest(t, cmd.Process.Pid)
 			for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP} {
 				require.NoError(t, cmd.Process.Signal(sig))
 			}
@@ -92,13 +92,21 @@ func TestPID1IgnoresWhatItDoesNotHandle(t *testing.T) {
 	}
 }
 
-// settling is how long a program takes until its handlers are in place, with
-// much to spare: a virtual machine without help from the processor is slow.
-func settling() time.Duration {
-	if os.Getenv("LAB_VM") != "" {
-		return 2 * time.Second
-	}
-	return 200 * time.Millisecond
+// atRest waits until every thread of a process sleeps: it has come to where it waits
+// for something.
+func atRest(t *testing.T, pid int) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		files, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+		for _, file := range files {
+			// Text of it: "4242 (hog) S 4241 …".
+			stat, err := os.ReadFile(file)
+			if err != nil || !bytes.Contains(stat, []byte(") S ")) {
+				return false
+			}
+		}
+		return err == nil && len(files) > 0
+	}, time.Minute, 10*time.Millisecond)
 }
 
 func TestMountAndUmount(t *testing.T) {

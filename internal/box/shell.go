@@ -165,6 +165,7 @@ func (s *shell) newRunner(line shellLine) (*interp.Runner, error) {
 		interp.Params(append(append(line.set, "--"), line.params...)...),
 		interp.Interactive(s.interactive),
 		interp.CallHandler(s.call),
+		interp.OpenHandler(open),
 		interp.ExecHandlers(func(interp.ExecHandlerFunc) interp.ExecHandlerFunc {
 			return s.exec
 		}),

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -33,6 +34,20 @@ func (s *shell) exec(ctx context.Context, args []string) error {
 		return terr
 	}
 	return err
+}
+
+// open opens a file of a redirection. A named pipe's waits for its other end.
+func open(ctx context.Context, path string, flag int, mode os.FileMode) (
+	io.ReadWriteCloser, error,
+) {
+	at := path
+	if !filepath.IsAbs(path) {
+		at = filepath.Join(interp.HandlerCtx(ctx).Dir, path)
+	}
+	if info, err := os.Stat(at); err == nil && info.Mode().Type() == os.ModeNamedPipe {
+		jobOf(ctx).lingers()
+	}
+	return interp.DefaultOpenHandler()(ctx, path, flag, mode)
 }
 
 // external runs a program as a child and waits for it.

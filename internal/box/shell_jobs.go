@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -24,6 +25,8 @@ type job struct {
 	text   string
 	pid    atomic.Int64  // of its first external command; 0 before there is one
 	known  chan struct{} // closed once pid is set
+	busy   chan struct{} // closed once it does what may never come to a process
+	once   sync.Once     // of closing busy
 	done   chan struct{}
 	status int
 }
@@ -40,6 +43,14 @@ func jobOf(ctx context.Context) *job {
 func (j *job) started(pid int) {
 	if j.pid.CompareAndSwap(0, int64(pid)) {
 		close(j.known)
+	}
+}
+
+// lingers reports that the job is at work without a process, on a builtin or in the
+// queue at a named pipe. In the foreground, where there is no job, it does nothing.
+func (j *job) lingers() {
+	if j != nil {
+		j.once.Do(func() { close(j.busy) })
 	}
 }
 
@@ -88,7 +99,7 @@ func (s *shell) startJob(ctx context.Context, hc interp.HandlerContext, n string
 	stmt := s.planned[number]
 	j := &job{
 		number: len(s.jobs) + 1, text: source(stmt), known: make(chan struct{}),
-		done: make(chan struct{}),
+		busy: make(chan struct{}), done: make(chan struct{}),
 	}
 	sub := s.runner.Subshell()
 	// A background job does not compete for the terminal or the script.
@@ -105,12 +116,7 @@ func (s *shell) startJob(ctx context.Context, hc interp.HandlerContext, n string
 	}()
 	s.jobs = append(s.jobs, j)
 
-	// A job that starts no process, such as a loop of builtins, has no pid.
-	select {
-	case <-j.known:
-	case <-j.done:
-	case <-time.After(100 * time.Millisecond):
-	}
+	j.begins()
 	pid := ""
 	if n := j.pid.Load(); n > 0 {
 		pid = strconv.FormatInt(n, 10)
@@ -119,6 +125,21 @@ func (s *shell) startJob(ctx context.Context, hc interp.HandlerContext, n string
 		tell(hc.Stderr, "[%d] %s\n", j.number, pid)
 	}
 	return hc.Builtin(ctx, []string{"eval", lastJob + "=" + pid})
+}
+
+// begins waits for the job's pid, however long the machine takes to start a program.
+// A job that starts none, such as a loop of builtins, is given a moment.
+func (j *job) begins() {
+	select {
+	case <-j.known:
+	case <-j.done:
+	case <-j.busy:
+		select {
+		case <-j.known:
+		case <-j.done:
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
 }
 
 // jobPIDs replaces %1 by the pid of job 1.

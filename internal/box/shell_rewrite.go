@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"mvdan.cc/sh/v3/interp"
 	"mvdan.cc/sh/v3/syntax"
 )
 
@@ -98,7 +99,10 @@ func word(text string) *syntax.Word {
 
 // call sees every simple command before it runs. It leads names that the
 // interpreter reserves but does not have to our own, and runs due traps first.
-func (s *shell) call(_ context.Context, args []string) ([]string, error) {
+func (s *shell) call(ctx context.Context, args []string) ([]string, error) {
+	if interp.IsBuiltin(args[0]) || strings.HasPrefix(args[0], own) {
+		jobOf(ctx).lingers()
+	}
 	if len(s.caught) > 0 && !strings.HasPrefix(args[0], own) {
 		return append([]string{own + "traps"}, args...), nil
 	}

@@ -53,7 +53,7 @@ func Namespaces(pid int) (map[string]uint64, error) {
 // Status is the part of /proc/PID/status that tells who a process is.
 type Status struct {
 	Name   string
-	State  byte  // R, S, D, T, Z …
+	State  byte  // R, S, D, T, Z …, as Process has it
 	PPid   int   // 0 when the parent is outside of the reader's PID namespace
 	NSpid  []int // its pid in each PID namespace, the reader's first
 	UID    [4]int
@@ -93,7 +93,8 @@ func ReadStatus(pid int) (Status, error) {
 			return Status{}, fmt.Errorf("read %s: %s: %w", path, key, err)
 		}
 	}
-	return s, nil
+	s.State, err = wholeState(pid, s.State)
+	return s, err
 }
 
 // set takes one line of the file.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -17,6 +18,18 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 )
+
+// endFirstThread makes this test's program one whose first thread ends and whose others
+// live on.
+const endFirstThread = "INSPECT_END_FIRST_THREAD"
+
+func init() { // runs in the first thread, which keeps it
+	if os.Getenv(endFirstThread) != "" {
+		go func() { time.Sleep(time.Hour); os.Exit(1) }()
+		runtime.LockOSThread()
+		_, _, _ = unix.RawSyscall(unix.SYS_EXIT, 0, 0, 0) // of a thread: it does not return
+	}
+}
 
 // A process may call itself anything, even what looks like the fields after it.
 func TestReadProcessWithAnOddName(t *testing.T) {
@@ -135,6 +148,28 @@ func TestMeanwhile(t *testing.T) {
 
 // Below a mount that shows more than the reader's cgroup namespace, a cgroup is
 // known by its members.
+// A process lives as long as one of its threads does, whatever the first one's state.
+func TestFirstThreadHasEnded(t *testing.T) {
+	cmd := exec.Command("/proc/self/exe")
+	cmd.Env = append(os.Environ(), endFirstThread+"=1")
+	require.NoError(t, cmd.Start())
+	path := fmt.Sprintf("/proc/%d/stat", cmd.Process.Pid)
+	require.Eventually(t, func() bool {
+		text, err := os.ReadFile(path)
+		return err == nil && strings.Contains(string(text), ") Z ")
+	}, time.Minute, time.Millisecond)
+	status, err := ReadStatus(cmd.Process.Pid)
+	require.NoError(t, err)
+	assert.NotEqual(t, 'Z', rune(status.State))
+
+	require.NoError(t, cmd.Process.Kill())
+	require.Eventually(t, func() bool {
+		p, err := ReadProcess(cmd.Process.Pid)
+		return err == nil && p.State == 'Z'
+	}, time.Minute, time.Millisecond, "killed, and not asked how it ended")
+	assert.Error(t, cmd.Wait())
+}
+
 func TestUnnamed(t *testing.T) {
 	top := t.TempDir()
 	for dir, members := range map[string]string{

@@ -19,7 +19,7 @@ type Process struct {
 	PID    int
 	PPid   int // 0 when the parent is outside of the reader's PID namespace
 	Name   string
-	State  byte
+	State  byte // R, S, D, T, Z …; Z when no thread is left
 	UID    int  // to whom its files under /proc belong: its effective user, as a rule
 	Kernel bool // a thread of the kernel: it runs no program
 	Start  uint64
@@ -70,6 +70,35 @@ func Meanwhile(pid int, err error) error {
 	return err
 }
 
+// wholeState returns the state of a process whose first thread's is given. That thread is
+// a zombie for a moment while another one executes a program, and for good once it
+// alone has ended (execve(2), pthread_exit(3)): then another thread's state counts.
+func wholeState(pid int, first byte) (byte, error) {
+	for first == 'Z' {
+		threads, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
+		if err != nil {
+			return 0, err
+		}
+		zombies := 0
+		for _, thread := range threads {
+			text, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%s/stat", pid, thread.Name()))
+			_, rest, _ := cutLast(string(text), ") ")
+			switch {
+			case err != nil || rest == "":
+				// It ended, or has become the first: there is another list to read.
+			case rest[0] == 'Z':
+				zombies++
+			default:
+				return rest[0], nil
+			}
+		}
+		if zombies == len(threads) {
+			break
+		}
+	}
+	return first, nil
+}
+
 // kernelThread is the bit PF_KTHREAD among the flags of /proc/PID/stat.
 const kernelThread = 0x00200000
 
@@ -107,6 +136,9 @@ func ReadProcess(pid int) (Process, error) {
 		}
 	}
 	p.Kernel = flags&kernelThread != 0
+	if p.State, err = wholeState(pid, p.State); err != nil {
+		return Process{}, err
+	}
 	var st unix.Stat_t
 	if err := unix.Stat(fmt.Sprintf("/proc/%d", pid), &st); err != nil {
 		return Process{}, fmt.Errorf("stat /proc/%d: %w", pid, err)

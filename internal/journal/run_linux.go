@@ -8,10 +8,13 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"lab/internal/inspect"
 )
 
 // Plan is what a command is about to make on the host.
@@ -260,12 +263,9 @@ func thisProcess(role string, pid int) (Process, error) {
 // means something in the boot and the pid namespace alone that the process was
 // noted in.
 func (p Process) lives() bool {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.PID))
-	if err != nil || p.PID <= 1 {
-		return false
-	}
-	now, err := parseStat(text)
-	return err == nil && now.start == p.Start && now.state != "Z" && now.state != "X"
+	now, err := inspect.ReadProcess(p.PID)
+	return err == nil && p.PID > 1 && strconv.FormatUint(now.Start, 10) == p.Start &&
+		now.State != 'Z' && now.State != 'X'
 }
 
 // whereRead names the namespaces from which a snapshot is read.

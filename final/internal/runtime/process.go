@@ -19,33 +19,34 @@ type process struct {
 
 // identify notes who a process is.
 func identify(pid int) (process, error) {
-	_, start, err := stat(pid)
+	start, err := startOf(pid)
 	return process{pid, start}, err
 }
 
-// stat reads the state and the start time of a process. Its name is in parentheses and
-// may hold any character, so what is read begins after the last one.
+// startOf reads the start time of a process. Its name is in parentheses and may hold any
+// character, so what is read begins after the last one.
 //
 //	4422 (sleep) S 4410 4422 4422 0 -1 4194560 … 22nd: 8812345 …
-func stat(pid int) (state byte, start uint64, err error) {
+func startOf(pid int) (uint64, error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
-		return 0, 0, err
+		return 0, err
 	}
-	_, rest, _ := strings.Cut(string(text[strings.LastIndexByte(string(text), ')')+1:]), " ")
-	fields := strings.Fields(rest)
+	fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
 	const startTime = 22 - 3 // the third field is the first of these
 	if len(fields) <= startTime {
-		return 0, 0, fmt.Errorf("/proc/%d/stat: %q", pid, text)
+		return 0, fmt.Errorf("/proc/%d/stat: %q", pid, text)
 	}
-	start, err = strconv.ParseUint(fields[startTime], 10, 64)
-	return fields[0][0], start, err
+	return strconv.ParseUint(fields[startTime], 10, 64)
 }
 
 // alive reports whether the process runs still. A zombie does not.
 func (p process) alive() bool {
-	state, start, err := stat(p.PID)
-	return p.PID > 1 && err == nil && start == p.Start && state != 'Z' && state != 'X'
+	fd, err := p.open()
+	if err == nil {
+		_ = unix.Close(fd) // it was not written to
+	}
+	return err == nil
 }
 
 // open opens the process as a file, and makes sure that it is this one and not another
@@ -61,10 +62,18 @@ func (p process) open() (int, error) {
 	if err != nil {
 		return -1, fmt.Errorf("pidfd_open %d: %w", p.PID, err)
 	}
-	if !p.alive() {
+	if start, err := startOf(p.PID); err != nil || start != p.Start || dead(fd) {
 		return -1, errors.Join(ErrNotRunning, unix.Close(fd))
 	}
 	return fd, nil
+}
+
+// dead asks a process's file: it can be read once no thread is left. The state in
+// /proc/PID/stat is the first thread's alone, which is a zombie for a moment while
+// another thread executes a program (pidfd_open(2), execve(2)).
+func dead(pidfd int) bool {
+	n, err := unix.Poll([]unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}}, 0)
+	return err == nil && n > 0
 }
 
 // signal sends a signal to the process.
