@@ -210,7 +210,7 @@ func pidsCgroup(t *testing.T) string {
 	require.NoError(t, os.Mkdir(dir, 0o755))
 	t.Cleanup(func() {
 		gone := func() bool { return os.Remove(dir) == nil }
-		require.Eventually(t, gone, 30*time.Second, 5*time.Millisecond)
+		require.Eventually(t, gone, 2*time.Minute, 5*time.Millisecond)
 	})
 	return dir
 }
@@ -302,7 +302,7 @@ func atTerminal(t *testing.T) *terminal {
 func (s *terminal) wait(pattern string) {
 	s.t.Helper()
 	re := regexp.MustCompile(pattern)
-	deadline := time.After(10 * time.Second)
+	deadline := time.After(2 * time.Minute)
 	for {
 		if at := re.FindStringIndex(s.text); at != nil {
 			s.text = s.text[at[1]:]

@@ -37,7 +37,7 @@ func (host) Controllers() []string {
 }
 
 // long is more than anything here takes, also on a machine with much else to do.
-const long = 60 * time.Second
+const long = 2 * time.Minute
 
 // binary builds minirun once.
 var binary = sync.OnceValues(func() (string, error) {
