@@ -93,6 +93,9 @@ func (c *compiler) birth() error {
 		c.add(TitlePID, Runtime, "fd:console", DialConsole{})
 	}
 	c.dialListener()
+	if err := c.openTrees(); err != nil {
+		return err
+	}
 	c.joinCgroup()
 	clone := Clone{Offsets: c.config.Linux.TimeOffsets}
 	for _, kind := range spec.Kinds() {

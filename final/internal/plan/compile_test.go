@@ -157,7 +157,11 @@ func TestRefused(t *testing.T) {
 	for _, test := range []struct{ name, config, want string }{
 		{
 			"idmap", `"mounts":[{"destination":"/a","source":"/b","options":["bind","idmap"]}]`,
-			`.mounts[0]: /a: option "idmap"`,
+			".mounts[0]: /a: ids are to be mapped, and there are no maps of its own",
+		},
+		{
+			"idmap of a new one", `"mounts":[{"destination":"/a","type":"p","options":["idmap"]}]`,
+			".mounts[0]: /a: only a bind mount can have ids mapped",
 		},
 		{
 			"copy up", `"mounts":[{"destination":"/a","type":"proc","options":["tmpcopyup"]}]`,

@@ -74,6 +74,8 @@ func (l *launch) perform(action plan.Action) (err error) {
 		l.files["fd:console"], err = l.dialConsole()
 	case plan.DialListener:
 		l.files["fd:listener"], err = dial(op.Path)
+	case plan.OpenTree:
+		l.files[op.Tree], err = openTree(op)
 	case plan.Join:
 		err = l.join(op)
 	case plan.Clone:
@@ -141,7 +143,11 @@ func (l *launch) hand(socket *os.File) wire.Job {
 	l.child.Args = []string{"minirun", "init", fmt.Sprint(number)}
 	l.child.Files = append(l.child.Files, socket)
 	job := wire.Job{Files: map[string]int{}, Hide: l.hide}
-	for _, slot := range []string{"fd:start", "fd:console", "fd:listener"} {
+	slots := []string{"fd:start", "fd:console", "fd:listener"}
+	for i := range l.request.Config.Mounts {
+		slots = append(slots, plan.TreeSlot(i))
+	}
+	for _, slot := range slots {
 		if file := l.files[slot]; file != nil {
 			job.Files[slot] = len(l.child.Files)
 			l.child.Files = append(l.child.Files, file)
