@@ -14,6 +14,8 @@ type Host struct {
 	// Rootless says that this process is not the machine's root: it is an ordinary
 	// user or root of a user namespace, and device rules are not its to make.
 	Rootless bool `json:"rootless,omitempty"`
+	// Systemd says that systemd is the machine's first process.
+	Systemd bool `json:"systemd,omitempty"`
 }
 
 // Hierarchy is one mounted tree of cgroups.

@@ -36,6 +36,8 @@ func ReadHost() (Host, error) {
 			v2.Controllers = strings.Fields(string(text))
 		}
 	}
+	running, statErr := os.Lstat("/run/systemd/system") // sd_booted(3)
+	h.Systemd = statErr == nil && running.IsDir()
 	h.Rootless, err = isRootless()
 	return h, err
 }

@@ -15,8 +15,8 @@ func (c *Cgroup) Starved() string {
 		events, err := readKeyed(filepath.Join(p.Dir, "pids.events"))
 		limit, limitErr := readWords(filepath.Join(p.Dir, "pids.max"))
 		if err == nil && limitErr == nil && events["max"] > 0 && len(limit) > 0 {
-			return fmt.Sprintf("the limit of %s pids was met: until it becomes the command, init "+
-				"alone is several threads (%d are enough)", limit[0], tasksOfInit)
+			return fmt.Sprintf("the limit of %s pids was met; init takes up to %d until it "+
+				"becomes the command", limit[0], tasksOfInit)
 		}
 	}
 	if p, err := c.place("memory"); err == nil {
@@ -30,4 +30,4 @@ func (c *Cgroup) Starved() string {
 }
 
 // tasksOfInit is a number of threads with which init, a Go program, always came through.
-const tasksOfInit = 16
+const tasksOfInit = 8
