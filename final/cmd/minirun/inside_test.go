@@ -243,7 +243,8 @@ func TestProcess(t *testing.T) {
 	assert.Equal(t, "2", field(t, pid, "Seccomp"))
 	assert.Equal(t, "0027", field(t, pid, "Umask"))
 	assert.Contains(t, proc(t, pid, "environ"), "GREETING=hello\x00")
-	assert.Regexp(t, `Max open files +100 +200 `, proc(t, pid, "limits"))
+	// A Go program, as the box is one, raises its own soft limit to the hard one or one less.
+	assert.Regexp(t, `Max open files +(100|199|200) +200 `, proc(t, pid, "limits"))
 	cwd, err := os.Readlink(fmt.Sprintf("/proc/%d/cwd", pid))
 	require.NoError(t, err)
 	assert.Equal(t, "/tmp", cwd)
