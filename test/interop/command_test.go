@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -47,6 +45,7 @@ func (r result) failureBut(status int) error {
 // Debian's.
 func command(ctx context.Context, name string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Dir = base + "/tmp"
 	cmd.Env = []string{
 		"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=" + base + "/home",
 		"TMPDIR=" + base + "/tmp", "TERM=xterm", "LANG=C",
@@ -60,23 +59,22 @@ func command(ctx context.Context, name string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// run runs a command to its end. Its output goes to files: a container that goes on may
-// keep them open, and nobody waits for that.
-func run(ctx context.Context, stdin io.Reader, name string, args ...string) result {
-	ctx, cancel := context.WithTimeout(ctx, long)
+// run runs a command to its end.
+func run(name string, args ...string) result {
+	ctx, cancel := context.WithTimeout(context.Background(), long)
 	defer cancel()
-	r := result{command: strings.Join(append([]string{filepath.Base(name)}, args...), " ")}
-	fail := func(err error) result {
-		r.status, r.err = -1, err.Error()
-		return r
-	}
-	cmd := command(ctx, name, args...)
-	cmd.Stdin = stdin
+	return finish(command(ctx, name, args...))
+}
+
+// finish runs a command to its end. Its output goes to files: a container that goes on
+// may keep them open, and nobody waits for that.
+func finish(cmd *exec.Cmd) result {
+	r := result{command: strings.Join(cmd.Args, " ")}
 	var files [2]*os.File
 	for i := range files {
 		file, err := os.CreateTemp(base+"/tmp", "output")
 		if err != nil {
-			return fail(err)
+			return r.not(err)
 		}
 		defer os.Remove(file.Name())
 		defer file.Close()
@@ -85,17 +83,23 @@ func run(ctx context.Context, stdin io.Reader, name string, args ...string) resu
 	cmd.Stdout, cmd.Stderr = files[0], files[1]
 	err := cmd.Run()
 	if _, isExit := errors.AsType[*exec.ExitError](err); err != nil && !isExit {
-		return fail(err)
+		return r.not(err)
 	}
 	var texts [2]string
 	for i, file := range files {
 		text, err := os.ReadFile(file.Name())
 		if err != nil {
-			return fail(err)
+			return r.not(err)
 		}
 		texts[i] = string(text)
 	}
 	r.status, r.out, r.err = cmd.ProcessState.ExitCode(), texts[0], texts[1]
+	return r
+}
+
+// not is the result of a command that could not be run.
+func (r result) not(err error) result {
+	r.status, r.err = -1, err.Error()
 	return r
 }
 

@@ -27,13 +27,15 @@ type engine struct {
 	global  []string // before the verb
 	perRun  []string // after run and create
 	runtime string   // as the engine knows it
+	dir     string   // where the engine's commands run
 
 	// What differs in words.
-	perBuild, perTop, perEvents []string
-	eventFormat                 string
-	story                       []string // of a container that is run and removed
-	healthInterval              string
-	healthIs                    func(c container, status string)
+	perBuild, perRemove, perTop, perEvents []string
+
+	eventFormat    string
+	story          []string // of a container that is run and removed
+	healthInterval string
+	healthIs       func(c container, status string)
 }
 
 // with is the same engine with another runtime.
@@ -56,7 +58,14 @@ func (e engine) do(args ...string) result { return e.given("", args...) }
 
 // given runs a command of the engine with something to read.
 func (e engine) given(stdin string, args ...string) result {
-	r := run(context.Background(), strings.NewReader(stdin), e.program, e.words(args)...)
+	ctx, cancel := context.WithTimeout(context.Background(), long)
+	defer cancel()
+	cmd := command(ctx, e.program, e.words(args)...)
+	cmd.Stdin = strings.NewReader(stdin)
+	if e.dir != "" {
+		cmd.Dir = e.dir
+	}
+	r := finish(cmd)
 	r.command = e.name + " " + strings.Join(args, " ")
 	return r
 }
@@ -106,6 +115,12 @@ func (e engine) shell(verb, flagsAndScript []string) []string {
 	return append(words, image, "sh", "-c", flagsAndScript[last])
 }
 
+// remove removes a container, whatever it does.
+func (e engine) remove(t *testing.T, id string) {
+	t.Helper()
+	e.ok(t, append(append([]string{"rm", "--force"}, e.perRemove...), id)...)
+}
+
 // container is one that was started.
 type container struct {
 	engine
@@ -125,7 +140,7 @@ func (e engine) start(t *testing.T, flagsAndScript ...string) container {
 func (e engine) have(t *testing.T, id string) container {
 	t.Helper()
 	c := container{e, t, id}
-	t.Cleanup(func() { e.ok(t, "rm", "--force", id) })
+	t.Cleanup(func() { e.remove(t, id) })
 	return c
 }
 

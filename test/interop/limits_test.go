@@ -57,7 +57,14 @@ func (e engine) limited(t *testing.T) {
 
 // oom: the engine learns that the kernel has killed, and what.
 func (e engine) oom(t *testing.T) {
-	c := e.start(t, "--memory", "32m", "--memory-swap", "32m", "exec hog 200M")
+	c := e.have(t, e.ok(t, e.shell([]string{"create"},
+		[]string{"--memory", "32m", "--memory-swap", "32m", "exec hog 200M"})...))
+	if !e.daemon {
+		// Podman looks for a file in its directory of the container; conmon 2.1.6 makes
+		// that file wherever podman was started.
+		c.dir = c.inspect(".StaticDir")
+	}
+	c.ok(t, "start", c.id)
 	c.becomes(".State.Status", "exited")
 	assert.Equal(t, "137", c.inspect(".State.ExitCode"))
 	assert.Equal(t, "true", c.inspect(".State.OOMKilled"))
@@ -142,7 +149,7 @@ func (e engine) volumes(t *testing.T) {
 	assert.Contains(t, r.err, "read-only file system")
 
 	require.NoError(t, c.exec("echo kept > /named/file").failure())
-	e.ok(t, "rm", "--force", c.id)
+	e.remove(t, c.id)
 	kept := e.once(t, "--volume", e.name+"-volume:/named", "cat /named/file")
 	assert.Equal(t, "kept", kept)
 }

@@ -93,5 +93,5 @@ func archive(ctx context.Context, path string) error {
 	if err := baseroot.Write(root, baseroot.Source{Lab: lab}); err != nil {
 		return err
 	}
-	return run(ctx, nil, "tar", "-C", root, "-cf", path, ".").failure()
+	return run("tar", "-C", root, "-cf", path, ".").failure()
 }
