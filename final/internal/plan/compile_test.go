@@ -223,3 +223,18 @@ func FuzzCompile(f *testing.F) {
 		}
 	})
 }
+
+// Of variables with one name the last counts: engines add what they are asked for.
+func TestLastVariableCounts(t *testing.T) {
+	c := ask(t, "default")
+	c.Config.Process.Env = []string{"A=image", "B=1", "A=asked"}
+	p, err := plan.Compile(c, v1())
+	require.NoError(t, err)
+	for _, op := range p.Start {
+		if last, is := op.Do.(plan.Exec); is {
+			assert.Equal(t, []string{"A=asked", "B=1"}, last.Env)
+			return
+		}
+	}
+	t.Fatal("nothing is executed")
+}
