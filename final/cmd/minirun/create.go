@@ -28,8 +28,7 @@ func (m *making) flags(name string) *flag.FlagSet {
 	flags := newFlags(name)
 	flags.StringVar(&m.bundle, "bundle", ".", "")
 	flags.StringVar(&m.bundle, "b", ".", "")
-	flags.StringVar(&m.io.PIDFile, "pid-file", "", "")
-	flags.StringVar(&m.io.ConsoleSocket, "console-socket", "", "")
+	ioFlags(flags, &m.io)
 	flags.IntVar(&m.preserve, "preserve-fds", 0, "")
 	flags.BoolVar(&m.noPivot, "no-pivot", false, "")
 	flags.BoolVar(&m.noNewKeyring, "no-new-keyring", false, "")
@@ -57,16 +56,28 @@ func (m *making) request(id string) (*spec.Container, error) {
 		}
 	}
 	c.PreserveFDs, c.NoPivot, c.NoNewKeyring = m.preserve, m.noPivot, m.noNewKeyring
-	// Paths of the command line begin where we are, and not where the bundle is.
-	for _, path := range []*string{&m.io.PIDFile, &m.io.ConsoleSocket} {
+	return c, absolute(&m.io)
+}
+
+// ioFlags adds the flags by which a caller learns of a process.
+func ioFlags(flags *flag.FlagSet, io *runtime.IO) {
+	flags.StringVar(&io.PIDFile, "pid-file", "", "")
+	flags.StringVar(&io.ConsoleSocket, "console-socket", "", "")
+	flags.StringVar(&io.PidfdSocket, "pidfd-socket", "", "")
+}
+
+// absolute makes their paths absolute: they begin where we are, and not where the bundle
+// is.
+func absolute(io *runtime.IO) (err error) {
+	for _, path := range []*string{&io.PIDFile, &io.ConsoleSocket, &io.PidfdSocket} {
 		if *path == "" {
 			continue
 		}
 		if *path, err = filepath.Abs(*path); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return c, nil
+	return nil
 }
 
 // create makes a container whose command waits.

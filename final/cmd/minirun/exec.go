@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -62,8 +61,7 @@ func (e *adding) flags() *flag.FlagSet {
 	flags.BoolVar(&e.IgnorePaused, "ignore-paused", false, "")
 	flags.IntVar(&e.PreserveFDs, "preserve-fds", 0, "")
 	flags.StringVar(&e.Sub, "cgroup", "", "")
-	flags.StringVar(&e.IO.PIDFile, "pid-file", "", "")
-	flags.StringVar(&e.IO.ConsoleSocket, "console-socket", "", "")
+	ioFlags(flags, &e.IO)
 	return flags
 }
 
@@ -85,13 +83,8 @@ func (a *app) exec(args []string) (int, error) {
 		return 0, in("exec", err)
 	}
 	e.Process = process
-	for _, path := range []*string{&e.IO.PIDFile, &e.IO.ConsoleSocket} {
-		if *path == "" {
-			continue
-		}
-		if *path, err = filepath.Abs(*path); err != nil {
-			return 0, err
-		}
+	if err := absolute(&e.IO); err != nil {
+		return 0, err
 	}
 	return a.add(id, e)
 }

@@ -57,10 +57,7 @@ func TestJoins(t *testing.T) {
 // config-linux.md, "User namespace mappings": root inside is who the map says.
 func TestUserNamespace(t *testing.T) {
 	e := newEngine(t, "sleep", "1000")
-	e.config.Linux.Namespaces = append(e.config.Linux.Namespaces,
-		specs.LinuxNamespace{Type: specs.UserNamespace})
-	one := []specs.LinuxIDMapping{{ContainerID: 0, HostID: 0, Size: 1}}
-	e.config.Linux.UIDMappings, e.config.Linux.GIDMappings = one, one
+	e.ownUsers()
 	pid := e.begin()
 	assert.NotEqual(t, namespace(t, os.Getpid(), "user"), namespace(t, pid, "user"))
 	assert.Equal(t, "0 0 1", strings.Join(strings.Fields(proc(t, pid, "uid_map")), " "))
@@ -69,6 +66,52 @@ func TestUserNamespace(t *testing.T) {
 	r := e.do("exec", "web", "id")
 	assert.Zero(t, r.status, r.err)
 	assert.Contains(t, r.out, "uid=0")
+}
+
+// A container joins all namespaces of another one, whose user namespace is its own: as
+// who owns that one. Paths are opened before the first is joined.
+func TestJoinsUserNamespace(t *testing.T) {
+	first := newEngine(t, "sleep", "1000")
+	first.ownUsers()
+	host := first.begin()
+	e := newEngine(t, "sleep", "1000")
+	e.config.Hostname = ""
+	e.config.Linux.Namespaces = nil
+	for kind, name := range map[specs.LinuxNamespaceType]string{
+		specs.UserNamespace: "user", specs.NetworkNamespace: "net", specs.IPCNamespace: "ipc",
+		specs.UTSNamespace: "uts", specs.PIDNamespace: "pid", specs.MountNamespace: "",
+	} {
+		n := specs.LinuxNamespace{Type: kind}
+		if name != "" {
+			n.Path = fmt.Sprintf("/proc/%d/ns/%s", host, name)
+		}
+		e.config.Linux.Namespaces = append(e.config.Linux.Namespaces, n)
+	}
+	pid := e.begin()
+	for _, kind := range []string{"user", "net", "ipc", "uts", "pid"} {
+		assert.Equal(t, namespace(t, host, kind), namespace(t, pid, kind), kind)
+	}
+	assert.NotEqual(t, namespace(t, host, "mnt"), namespace(t, pid, "mnt"))
+	assert.Zero(t, e.do("exec", "web", "true").status)
+}
+
+// config-linux.md, "Offset for Time Namespace": the clocks of the container are ahead.
+func TestTimeNamespace(t *testing.T) {
+	const year = 365 * 24 * 60 * 60 // seconds
+	e := newEngine(t, "sleep", "1000")
+	e.config.Linux.Namespaces = append(e.config.Linux.Namespaces,
+		specs.LinuxNamespace{Type: specs.TimeNamespace})
+	e.config.Linux.TimeOffsets = map[string]specs.LinuxTimeOffset{"boottime": {Secs: year}}
+	pid := e.begin()
+	assert.NotEqual(t, namespace(t, os.Getpid(), "time"), namespace(t, pid, "time"))
+	var ours, theirs float64 // since the machine began, of which each has its idea
+	text, err := os.ReadFile("/proc/uptime")
+	require.NoError(t, err)
+	_, err = fmt.Sscan(string(text), &ours)
+	require.NoError(t, err)
+	_, err = fmt.Sscan(e.ok("exec", "web", "cat", "/proc/uptime"), &theirs)
+	require.NoError(t, err)
+	assert.InDelta(t, year, theirs-ours, 600)
 }
 
 // config.md, "Mounts", uidMappings: files belong to others in the container, and what it
