@@ -9,6 +9,9 @@ import (
 	"lab/final/internal/plan"
 	"lab/final/internal/runtime"
 	"lab/final/internal/spec"
+	"lab/final/internal/stage"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
 // making are the flags of create and run.
@@ -45,6 +48,12 @@ func (m *making) request(a *app, id string) (*spec.Container, error) {
 	c, err := spec.Load(id, m.bundle)
 	if err != nil {
 		return nil, err
+	}
+	// Processes in a pid namespace that is joined see init from its birth.
+	if n, there := spec.Namespace(c.Config, specs.PIDNamespace); there && n.Path != "" {
+		if err := stage.Protect(); err != nil {
+			return nil, err
+		}
 	}
 	c.PreserveFDs, c.NoPivot, c.NoNewKeyring = m.preserve, m.noPivot, m.noNewKeyring
 	c.SystemdCgroup = a.systemd

@@ -13,6 +13,7 @@ import (
 
 	"lab/final/internal/runtime"
 	"lab/final/internal/spec"
+	"lab/final/internal/stage"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
@@ -71,6 +72,10 @@ func (a *app) exec(args []string) (int, error) {
 	const many = 1 << 20
 	if err := arguments(flags, args, 1, many); err != nil {
 		return 0, err
+	}
+	// There are processes in the container that see the new one from its birth.
+	if err := stage.Protect(); err != nil {
+		return 0, in("exec", err)
 	}
 	id := flags.Arg(0)
 	process, err := e.process(a.rt, id, flags.Args()[1:])

@@ -88,7 +88,7 @@ func works(t *testing.T, dev string) {
 func TestMakeAsConfigured(t *testing.T) {
 	need.RealRoot(t)
 	path, dir := newDev(t)
-	mode, uid, gid := fs.FileMode(0o4640), uint32(12), uint32(34)
+	mode, uid, gid := fs.FileMode(0o1642), uint32(12), uint32(34)
 	for _, given := range []specs.LinuxDevice{
 		{Path: "/dev/x", Type: "c", Major: 10, Minor: 200, FileMode: &mode, UID: &uid, GID: &gid},
 		{Path: "/dev/pipe", Type: "p"},
@@ -97,7 +97,7 @@ func TestMakeAsConfigured(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, n.Make(dir, filepath.Base(n.Path)))
 	}
-	require.Equal(t, "c 4640 10:200 12:34", stat(t, filepath.Join(path, "x")))
+	require.Equal(t, "c 1642 10:200 12:34", stat(t, filepath.Join(path, "x")))
 	require.Equal(t, "p 0666 0:0 0:0", stat(t, filepath.Join(path, "pipe")))
 }
 
