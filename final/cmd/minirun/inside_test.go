@@ -213,9 +213,9 @@ func copyRoot(t *testing.T, from, to string) {
 // config.md, "Process": what the command is, as the kernel tells it.
 func TestProcess(t *testing.T) {
 	// Not of the box: a Go program changes its own limit of files and signal mask.
-	e := newEngine(t, "/tool", "sleep", "1000")
+	e := newEngine(t, "/busybox", "sleep", "1000")
 	e.config.Mounts = append(e.config.Mounts, specs.Mount{
-		Destination: "/tool", Type: "bind", Source: need.Tool(t, "busybox", "busybox-static"),
+		Destination: "/busybox", Type: "bind", Source: need.Tool(t, "busybox", "busybox-static"),
 		Options: []string{"bind"},
 	})
 	mask := uint32(0o27)
