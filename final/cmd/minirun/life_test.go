@@ -257,6 +257,11 @@ func TestUsage(t *testing.T) {
 		assert.Equal(t, 2, r.status, args)
 		assert.Contains(t, r.err, "usage", args)
 	}
+	for _, verb := range []string{"checkpoint", "restore"} {
+		r := e.do(verb, "web")
+		assert.Equal(t, 1, r.status)
+		assert.Contains(t, r.err, "minirun: "+verb+": not supported")
+	}
 }
 
 // An engine gets the process itself, which no other one can be taken for: of a new
