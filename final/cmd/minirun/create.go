@@ -36,7 +36,7 @@ func (m *making) flags(name string) *flag.FlagSet {
 }
 
 // request is what they ask for.
-func (m *making) request(id string) (*spec.Container, error) {
+func (m *making) request(a *app, id string) (*spec.Container, error) {
 	if m.preserve < 0 {
 		return nil, fmt.Errorf("%w: --preserve-fds %d", errUsage, m.preserve)
 	}
@@ -56,6 +56,7 @@ func (m *making) request(id string) (*spec.Container, error) {
 		}
 	}
 	c.PreserveFDs, c.NoPivot, c.NoNewKeyring = m.preserve, m.noPivot, m.noNewKeyring
+	c.SystemdCgroup = a.systemd
 	return c, absolute(&m.io)
 }
 
@@ -87,7 +88,7 @@ func (a *app) create(args []string) (int, error) {
 	if err := arguments(flags, args, 1, 1); err != nil {
 		return 0, err
 	}
-	request, err := m.request(flags.Arg(0))
+	request, err := m.request(a, flags.Arg(0))
 	if err != nil {
 		return 0, err
 	}
@@ -137,7 +138,7 @@ func (a *app) plan(args []string) (int, error) {
 	if id == "" {
 		id = "ID"
 	}
-	request, err := m.request(id)
+	request, err := m.request(a, id)
 	if err != nil {
 		return 0, err
 	}

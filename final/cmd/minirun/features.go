@@ -33,7 +33,7 @@ func (a *app) features(args []string) (int, error) {
 		MountOptions: plan.MountOptions(),
 		Linux: &features.Linux{
 			Capabilities: caps.All(),
-			Cgroup:       &features.Cgroup{V1: &yes, V2: &yes, Systemd: &no, SystemdUser: &no},
+			Cgroup:       &features.Cgroup{V1: &yes, V2: &yes, Systemd: &yes, SystemdUser: &yes},
 			Seccomp: &features.Seccomp{
 				Enabled: &yes,
 				Actions: []string{

@@ -12,8 +12,8 @@
 //	minirun kill web TERM                 send a signal
 //	minirun delete --force web            remove it, whatever it does
 //
-// The global flags are --root DIR, --log FILE, --log-format text|json, --debug, and, for
-// the sake of those who always give them, --systemd-cgroup and --rootless BOOL. See the
+// The global flags are --root DIR, --log FILE, --log-format text|json, --debug,
+// --systemd-cgroup and, for the sake of those who always give it, --rootless BOOL. See the
 // OCI runtime specification and final/README.md.
 package main
 
@@ -27,6 +27,7 @@ import (
 	"strconv"
 	"strings"
 
+	"lab/final/internal/cgroup"
 	"lab/final/internal/initproc"
 	"lab/final/internal/runtime"
 
@@ -44,10 +45,11 @@ var errUsage = errors.New("usage")
 
 // app is one run of this program.
 type app struct {
-	rt    *runtime.Runtime
-	log   logger
-	out   io.Writer
-	debug bool
+	rt      *runtime.Runtime
+	log     logger
+	out     io.Writer
+	debug   bool
+	systemd bool // it makes the cgroups
 }
 
 // verb is a word of the command line and what it does.
@@ -105,7 +107,7 @@ func (a *app) main(args []string) (int, error) {
 	flags.StringVar(&a.log.path, "log", "", "")
 	flags.StringVar(&a.log.format, "log-format", "text", "")
 	flags.BoolVar(&a.debug, "debug", false, "")
-	systemd := flags.Bool("systemd-cgroup", false, "")
+	flags.BoolVar(&a.systemd, "systemd-cgroup", false, "")
 	flags.String("rootless", "auto", "") // it is seen, not asked
 	asked := flags.Bool("version", false, "")
 	flags.BoolVar(asked, "v", false, "")
@@ -117,10 +119,6 @@ func (a *app) main(args []string) (int, error) {
 	}
 	if *asked {
 		return 0, a.version()
-	}
-	if *systemd {
-		return 0, errors.New("--systemd-cgroup: not supported by minirun: " +
-			"have the engine use cgroupfs")
 	}
 	if a.log.format != "text" && a.log.format != "json" {
 		return 0, fmt.Errorf("%w: --log-format %q is none of text, json", errUsage, a.log.format)
@@ -157,7 +155,8 @@ func (a *app) help() error {
 	for _, v := range verbs() {
 		fmt.Fprintf(&b, "  minirun %s\n", strings.TrimSpace(v.name+" "+v.args))
 	}
-	b.WriteString("\nbefore the verb: --root DIR --log FILE --log-format text|json --debug\n")
+	b.WriteString("\nbefore the verb: --root DIR --log FILE --log-format text|json --debug " +
+		"--systemd-cgroup\n")
 	_, err := io.WriteString(a.out, b.String())
 	return err
 }
@@ -218,6 +217,8 @@ func hint(err error) string {
 		return "minirun delete --force removes a container, whatever it does"
 	case errors.Is(err, runtime.ErrRunning):
 		return "minirun kill stops it, minirun delete --force removes it all the same"
+	case errors.Is(err, cgroup.ErrNoSystemd):
+		return "have the engine use cgroupfs, as with podman --cgroup-manager=cgroupfs"
 	case errors.Is(err, unix.EPERM) && os.Geteuid() != 0:
 		return "run it as root, or write a configuration with minirun spec --rootless"
 	}

@@ -24,7 +24,7 @@ func (a *app) run(args []string) (int, error) {
 		return 0, err
 	}
 	id := flags.Arg(0)
-	request, err := m.request(id)
+	request, err := m.request(a, id)
 	if err != nil {
 		return 0, err
 	}

@@ -131,16 +131,34 @@ func copyCpuset(dir string) error {
 	return nil
 }
 
-// mustBeEmpty refuses a cgroup in which processes are: they would be limited,
-// frozen and killed with the container (config-linux.md, "Control groups").
+// mustBeEmpty refuses a cgroup in which processes are, or below it: they would be limited,
+// frozen and killed with the container (config-linux.md, "Control groups"). And it
+// refuses a frozen one, in which init would never begin.
 func (p *Place) mustBeEmpty() error {
 	if slices.Contains(p.Made, p.Dir) {
 		return nil
 	}
-	pids, err := readWords(filepath.Join(p.Dir, "cgroup.procs"))
-	if err == nil && len(pids) > 0 { // 0 is one that we cannot see
-		err = fmt.Errorf("cgroup %s: process %s is in it, which is not the container's",
-			p.Dir, pids[0])
+	err := filepath.WalkDir(p.Dir, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || !entry.IsDir() {
+			return err
+		}
+		// 0 is one of a pid namespace that we do not see.
+		pids, err := readWords(filepath.Join(path, "cgroup.procs"))
+		if err == nil && len(pids) > 0 {
+			err = fmt.Errorf("cgroup %s: process %s is in it, which is not the container's",
+				path, pids[0])
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	frozen, err := p.frozen()
+	if err == nil && frozen {
+		err = fmt.Errorf("cgroup %s: it is frozen", p.Dir)
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil // version 1 without the freezer
 	}
 	return err
 }

@@ -18,6 +18,8 @@ type Cgroup struct {
 	// killed on the way, may be somebody else's cgroup: without our mark on it nothing
 	// there is killed or removed.
 	Made bool `json:"made,omitempty"`
+	// Scope is the unit of systemd's that it belongs to, if any.
+	Scope *Scope `json:"scope,omitempty"`
 }
 
 // Place is the container's directory in one hierarchy.

@@ -77,6 +77,15 @@ func perSecond(quota, period uint64) uint64 {
 	return (quota*second/period + step - 1) / step * step
 }
 
+// writeProperties writes them all.
+func writeProperties(w *wire, list []property) {
+	w.array(8, func() {
+		for _, p := range list {
+			p.write(w)
+		}
+	})
+}
+
 // write writes a name and a value with its type.
 func (p property) write(w *wire) {
 	w.align(8)

@@ -22,6 +22,9 @@ const patience = 10 * time.Second
 func (c *Cgroup) Remove() error {
 	deadline := time.Now().Add(patience)
 	var errs []error
+	if c.Scope != nil { // only StartScope notes it
+		errs = append(errs, c.Scope.stop())
+	}
 	for _, p := range c.Places {
 		var err error
 		if c.isOurs(p) {

@@ -3,6 +3,7 @@
 package cgroup
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path"
@@ -17,6 +18,8 @@ import (
 type Scope struct {
 	Slice string `json:"slice"` // user.slice
 	Unit  string `json:"unit"`  // libpod-1234.scope
+	// Socket is where the systemd listens that has made it.
+	Socket string `json:"socket,omitempty"`
 }
 
 // ParseScope reads a cgroupsPath as clients write it for --systemd-cgroup,
@@ -52,6 +55,32 @@ func ParseScope(cgroupsPath, id string, rootless bool) (Scope, error) {
 	return s, nil
 }
 
+// Scope is the unit of a container whose cgroupsPath this is, and the cgroup that is
+// asked for: the unit's.
+func (h Host) Scope(cgroupsPath, id string, l Limits) (Scope, Request, error) {
+	if !h.Systemd {
+		return Scope{}, Request{}, ErrNoSystemd
+	}
+	s, err := ParseScope(cgroupsPath, id, h.Rootless)
+	r := Request{Needed: l.Needed, Wished: append(accounting(), "freezer")}
+	r.Path = path.Join(h.managed(), s.Path())
+	return s, r, err
+}
+
+// managed is the cgroup below which systemd makes its units: for an ordinary user that of
+// the user's own manager, else the top.
+//
+//	0::/user.slice/user-1000.slice/user@1000.service/app.slice/x.scope
+func (h Host) managed() string {
+	for _, hierarchy := range h.Hierarchies {
+		before, _, found := strings.Cut(hierarchy.Own, ".service/")
+		if h.Rootless && found && strings.Contains(before, "/user@") {
+			return before + ".service"
+		}
+	}
+	return "/"
+}
+
 // Path is where systemd puts the unit, below its own top: each dash of a slice's name
 // is a step down.
 //
@@ -78,16 +107,58 @@ func StartScope(h Host, s Scope, pid int, l Limits) (*Cgroup, error) {
 	if pid <= 1 {
 		return nil, fmt.Errorf("start %s: there is no process %d", s.Unit, pid)
 	}
-	b, err := dial(socket(h.Rootless))
+	s.Socket = socket(h.Rootless)
+	err := s.ask(func(b *bus) error { return b.startUnit(s.Unit, scopeProperties(s, pid, l)) })
 	if err != nil {
-		return nil, fmt.Errorf("start %s: %w", s.Unit, err)
-	}
-	defer b.conn.Close()
-	if err := b.startUnit(s.Unit, scopeProperties(s, pid, l)); err != nil {
 		return nil, fmt.Errorf("start %s: %w", s.Unit, err)
 	}
 	return adopt(h, s, pid, l)
 }
+
+// limit tells systemd of limits that have changed; a restart of the machine ends them.
+//
+//	systemctl set-property --runtime web.scope MemoryMax=64M
+func (s Scope) limit(writes []Write) error {
+	properties := limitProperties(writes)
+	if len(properties) == 0 {
+		return nil
+	}
+	body := &wire{}
+	body.string(s.Unit)
+	body.uint32(1) // true: until the machine is restarted
+	writeProperties(body, properties)
+	err := s.ask(func(b *bus) error { return b.do("SetUnitProperties", "sba(sv)", body) })
+	if err != nil {
+		return fmt.Errorf("set the limits of %s: %w", s.Unit, err)
+	}
+	return nil
+}
+
+// stop has systemd stop the unit, which ends whatever runs in it still. One that is gone
+// already is fine: it goes by itself with its last process.
+//
+//	systemctl stop web.scope
+func (s Scope) stop() error {
+	err := s.ask(func(b *bus) error { return b.stopUnit(s.Unit) })
+	if err == nil || strings.Contains(err.Error(), "not loaded") {
+		return nil
+	}
+	return fmt.Errorf("stop %s: %w", s.Unit, err)
+}
+
+// ask talks with systemd.
+func (s Scope) ask(say func(*bus) error) error {
+	b, err := dial(s.Socket)
+	if err != nil {
+		return err
+	}
+	defer b.conn.Close()
+	return say(b)
+}
+
+// ErrNoSystemd means that nobody is there to make a scope (sd_booted(3)).
+var ErrNoSystemd = errors.New("--systemd-cgroup: systemd does not run this machine: there is " +
+	"no /run/systemd/system")
 
 // socket is where systemd listens: the machine's, or the user's own.
 func socket(rootless bool) string {
@@ -101,33 +172,40 @@ func socket(rootless bool) string {
 	return filepath.Join(dir, "systemd/private")
 }
 
-// startUnit waits until systemd has done the job.
+// startUnit makes a unit and waits until systemd has done that job.
 func (b *bus) startUnit(unit string, properties []property) error {
 	body := &wire{}
 	body.string(unit)
 	body.string("replace")
-	body.array(8, func() {
-		for _, p := range properties {
-			p.write(body)
-		}
-	})
+	writeProperties(body, properties)
 	body.array(8, func() {}) // no other units
-	serial, err := b.call("StartTransientUnit", "ssa(sv)a(sa(sv))", body)
+	return b.job("StartTransientUnit", "ssa(sv)a(sa(sv))", body)
+}
+
+// stopUnit stops it.
+func (b *bus) stopUnit(unit string) error {
+	body := &wire{}
+	body.string(unit)
+	body.string("replace")
+	return b.job("StopUnit", "ss", body)
+}
+
+// job calls a method that begins a job, and waits until systemd says how it has ended.
+func (b *bus) job(member, types string, body *wire) error {
+	serial, err := b.call(member, types, body)
 	if err != nil {
 		return err
 	}
 	job, results := "", map[string]string{}
 	for job == "" || results[job] == "" {
-		m, err := b.receive()
+		m, err := b.answer(serial)
 		if err != nil {
-			return fmt.Errorf("wait for systemd: %w", err)
+			return err
 		}
 		switch {
-		case m.kind == methodError && m.replyTo == serial:
-			return fmt.Errorf("systemd says: %s", m.body.readString())
-		case m.kind == methodReturn && m.replyTo == serial:
+		case m.kind == methodReturn:
 			job = m.body.readString()
-		case m.kind == signalMessage && m.member == "JobRemoved":
+		case m.member == "JobRemoved":
 			// id, path of the job, unit, result
 			m.body.readUint32()
 			removed := m.body.readString()
@@ -142,6 +220,33 @@ func (b *bus) startUnit(unit string, properties []property) error {
 		return fmt.Errorf("systemd says: the job is %s", results[job])
 	}
 	return nil
+}
+
+// do calls a method that is done when it is answered.
+func (b *bus) do(member, types string, body *wire) error {
+	serial, err := b.call(member, types, body)
+	for err == nil {
+		var m message
+		if m, err = b.answer(serial); err == nil && m.kind == methodReturn {
+			return nil
+		}
+	}
+	return err
+}
+
+// answer is the answer to a call, or a signal; an answer that is a refusal is an error.
+func (b *bus) answer(serial uint32) (message, error) {
+	for {
+		m, err := b.receive()
+		switch {
+		case err != nil:
+			return m, fmt.Errorf("wait for systemd: %w", err)
+		case m.kind == signalMessage || m.kind == methodReturn && m.replyTo == serial:
+			return m, nil
+		case m.kind == methodError && m.replyTo == serial:
+			return m, fmt.Errorf("systemd says: %s", m.body.readString())
+		}
+	}
 }
 
 // adopt finds the process's cgroup in each hierarchy that is needed, makes the ones that
@@ -168,7 +273,7 @@ func adopt(h Host, s Scope, pid int, l Limits) (*Cgroup, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Cgroup{Path: made, Made: true}
+	c := &Cgroup{Path: made, Made: true, Scope: &s}
 	for _, p := range places {
 		if err := p.adopt(pid, l.Needed); err != nil {
 			return nil, err

@@ -177,7 +177,7 @@ func TestStartUnit(t *testing.T) {
 			b, err := dial(path)
 			require.NoError(t, err)
 			defer b.conn.Close()
-			s := Scope{"system.slice", "web.scope"}
+			s := Scope{Slice: "system.slice", Unit: "web.scope"}
 			err = b.startUnit(s.Unit, scopeProperties(s, 4711, Limits{}))
 			if tt.want == "" {
 				require.NoError(t, err)
@@ -205,7 +205,7 @@ func TestWire(t *testing.T) {
 }
 
 func TestStartScopeRefuses(t *testing.T) {
-	_, err := StartScope(Host{}, Scope{"a.slice", "x.scope"}, 1, Limits{})
+	_, err := StartScope(Host{}, Scope{Slice: "a.slice", Unit: "x.scope"}, 1, Limits{})
 	require.EqualError(t, err, "start x.scope: there is no process 1")
 	_, err = dial(filepath.Join(t.TempDir(), "none"))
 	require.ErrorContains(t, err, "connect to systemd at ")
@@ -226,13 +226,13 @@ func TestAdopt(t *testing.T) {
 	require.NoError(t, err)
 	l, err := Compile(&specs.LinuxResources{Pids: pidsLimited().Pids}, h)
 	require.NoError(t, err)
-	adopted, err := adopt(h, Scope{"a.slice", "web.scope"}, p.Process.Pid, l)
+	adopted, err := adopt(h, Scope{Slice: "a.slice", Unit: "web.scope"}, p.Process.Pid, l)
 	require.NoError(t, err)
 	assert.Equal(t, c.Path+"/web.scope", adopted.Path)
 	for _, w := range l.Writes {
 		require.NoError(t, adopted.Write(w))
 	}
-	_, err = adopt(h, Scope{"a.slice", "other.scope"}, p.Process.Pid, l)
+	_, err = adopt(h, Scope{Slice: "a.slice", Unit: "other.scope"}, p.Process.Pid, l)
 	require.ErrorContains(t, err, "systemd has done it, but process")
 }
 

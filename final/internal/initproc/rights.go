@@ -243,13 +243,12 @@ func executable(path string) error {
 	return unix.Faccessat2(unix.AT_FDCWD, path, unix.X_OK, unix.AT_EACCESS)
 }
 
-// variable returns a variable of an environment, the last one of that name.
+// variable returns a variable of an environment.
 func variable(env []string, name string) string {
-	value := ""
 	for _, pair := range env {
 		if v, ok := strings.CutPrefix(pair, name+"="); ok {
-			value = v
+			return v
 		}
 	}
-	return value
+	return ""
 }

@@ -27,6 +27,7 @@ type compiler struct {
 	config  *specs.Spec
 	host    Host
 	places  []cgroup.Place // the container's cgroup
+	scope   *StartScope    // if it is systemd's to make
 	ops     []Op
 }
 
@@ -96,19 +97,18 @@ func (c *compiler) birth() error {
 	if err := c.openTrees(); err != nil {
 		return err
 	}
-	c.joinCgroup()
 	clone := Clone{Offsets: c.config.Linux.TimeOffsets}
+	c.joinCgroup(&clone)
 	for _, kind := range spec.Kinds() {
 		n, there := spec.Namespace(c.config, kind)
 		switch {
+		case kind == specs.CgroupNamespace && c.scope != nil && n.Path == "":
+			// Init makes it when it is in its cgroup.
 		case there && n.Path == "":
 			clone.Namespaces = append(clone.Namespaces, kind)
 		case there:
 			c.add(titleOf(kind), Runtime, "", Join{kind, n.Path})
 		}
-	}
-	for _, p := range c.places {
-		clone.IntoCgroup = clone.IntoCgroup || p.Version == 2
 	}
 	if err := c.maps(&clone); err != nil {
 		return err
@@ -119,6 +119,9 @@ func (c *compiler) birth() error {
 	}
 	if score := c.config.Process.OOMScoreAdj; score != nil {
 		c.add(TitleCgroups, Runtime, "", OOMScore{*score})
+	}
+	if c.scope != nil {
+		c.startScope()
 	}
 	return nil
 }

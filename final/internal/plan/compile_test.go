@@ -58,6 +58,12 @@ func host(all ...cgroup.Hierarchy) plan.Host {
 	return plan.Host{Cgroups: cgroup.Host{Hierarchies: all}, Caps: 1<<41 - 1}
 }
 
+// scoped is a machine that systemd runs.
+func scoped(h plan.Host) plan.Host {
+	h.Cgroups.Systemd = true
+	return h
+}
+
 // rootless is a machine of which an ordinary user runs minirun.
 func rootless() plan.Host {
 	h := v2()
@@ -93,6 +99,9 @@ func TestPlans(t *testing.T) {
 		{"volumes", "volumes", v2(), nil},
 		{"terminal", "terminal", v2(), nil},
 		{"process", "process", v2(), nil},
+		{"a scope of systemd", "limits", scoped(v2()), func(c *spec.Container) {
+			c.SystemdCgroup, c.Config.Linux.CgroupsPath = true, "machine.slice:lab:web"
+		}},
 		{"no pivot", "readonly", v2(), func(c *spec.Container) {
 			c.NoPivot, c.NoNewKeyring, c.PreserveFDs = true, true, 2
 		}},
@@ -213,4 +222,19 @@ func FuzzCompile(f *testing.F) {
 			assert.Contains(t, []string{"Exec", "Hooks"}, plan.Kind(last.Do))
 		}
 	})
+}
+
+// Of variables with one name the last counts: engines add what they are asked for.
+func TestLastVariableCounts(t *testing.T) {
+	c := ask(t, "default")
+	c.Config.Process.Env = []string{"A=image", "B=1", "A=asked"}
+	p, err := plan.Compile(c, v1())
+	require.NoError(t, err)
+	for _, op := range p.Start {
+		if last, is := op.Do.(plan.Exec); is {
+			assert.Equal(t, []string{"A=asked", "B=1"}, last.Env)
+			return
+		}
+	}
+	t.Fatal("nothing is executed")
 }

@@ -30,6 +30,37 @@ func (m MakeCgroup) Words() Words {
 	}
 }
 
+// StartScope has systemd make the container's cgroup around init, which waits meanwhile.
+type StartScope struct {
+	Scope   cgroup.Scope   `json:"scope"`
+	Request cgroup.Request `json:"request"`
+	Limits  cgroup.Limits  `json:"-"` // each is an operation, too
+}
+
+// Words tell about it.
+func (s StartScope) Words() Words {
+	slice, unit := s.Scope.Slice, s.Scope.Unit
+	return Words{
+		Does:  fmt.Sprintf("have systemd start %s in %s", unit, slice),
+		Call:  fmt.Sprintf("StartTransientUnit(%q, \"replace\", PIDs=[INIT], …)", unit),
+		Shell: fmt.Sprintf("systemd-run --scope --slice %s --unit %s …", slice, unit),
+		Man:   "systemd.scope(5)",
+		Undo:  "systemctl stop " + unit,
+	}
+}
+
+// UnshareCgroup makes a cgroup namespace, which begins where the process is: once init is
+// in its scope.
+type UnshareCgroup struct{}
+
+// Words tell about it.
+func (UnshareCgroup) Words() Words {
+	return Words{
+		Does: "make a cgroup namespace", Call: "unshare(CLONE_NEWCGROUP)",
+		Shell: "unshare --cgroup …", Man: "cgroup_namespaces(7)",
+	}
+}
+
 // WriteLimit writes one value into a file of the container's cgroup.
 type WriteLimit struct {
 	cgroup.Write
@@ -93,27 +124,46 @@ func (c *compiler) limits() error {
 	if err != nil {
 		return err
 	}
-	request, err := c.host.Cgroups.Request(l.CgroupsPath, c.id, limits)
+	var op MakeCgroup
+	if c.request.SystemdCgroup {
+		c.scope = &StartScope{Limits: limits}
+		c.scope.Scope, op.Request, err = c.host.Cgroups.Scope(l.CgroupsPath, c.id, limits)
+		c.scope.Request = op.Request
+	} else {
+		op.Request, err = c.host.Cgroups.Request(l.CgroupsPath, c.id, limits)
+	}
 	if err != nil {
 		return err
 	}
-	places, err := c.host.Cgroups.Places(request)
-	if err != nil {
+	if c.places, err = c.host.Cgroups.Places(op.Request); err != nil || c.scope != nil {
 		return err
 	}
-	op := MakeCgroup{Request: request}
-	for _, p := range places {
+	for _, p := range c.places {
 		op.Dirs = append(op.Dirs, p.Dir)
 	}
-	c.places = places
 	c.add(TitleCgroups, Runtime, "cgroup", op)
+	c.write(limits)
+	return nil
+}
+
+// write compiles what is written into the cgroup.
+func (c *compiler) write(limits cgroup.Limits) {
 	for _, w := range limits.Writes {
 		c.add(TitleCgroups, Runtime, "", WriteLimit{w, c.dirOf(w.Controller)})
 	}
 	if len(limits.Devices) > 0 {
 		c.add(TitleCgroups, Runtime, "", FilterDevices{limits.Devices})
 	}
-	return nil
+}
+
+// startScope compiles how init, which is there already, comes into a cgroup of systemd's.
+func (c *compiler) startScope() {
+	c.add(TitleCgroups, Runtime, "cgroup", *c.scope)
+	c.write(c.scope.Limits)
+	c.sync("in its cgroup")
+	if c.makes(specs.CgroupNamespace) {
+		c.add(TitleCgroups, Init, "", UnshareCgroup{})
+	}
 }
 
 // isEmpty reports whether nothing is limited.
@@ -138,12 +188,18 @@ func (c *compiler) dirOf(controller string) string {
 	return ""
 }
 
-// joinCgroup compiles how init comes into its cgroup: of version 2 it is born there.
-func (c *compiler) joinCgroup() {
+// joinCgroup compiles how init comes into its cgroup: of version 2 it is born there, and a
+// scope of systemd's comes to it.
+func (c *compiler) joinCgroup(clone *Clone) {
+	if c.scope != nil {
+		return
+	}
 	var old []string
 	for _, p := range c.places {
 		if p.Version == 1 {
 			old = append(old, p.Dir)
+		} else {
+			clone.IntoCgroup = true
 		}
 	}
 	if len(old) > 0 {

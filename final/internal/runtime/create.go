@@ -92,6 +92,8 @@ func (c *creation) perform(action plan.Action) (mine bool, err error) {
 	switch op := action.(type) {
 	case plan.MakeCgroup:
 		err = c.makeCgroup(op)
+	case plan.StartScope:
+		err = c.startScope(op)
 	case plan.WriteLimit:
 		err = c.record.Cgroup.Write(op.Write)
 	case plan.FilterDevices:
@@ -123,9 +125,28 @@ func (c *creation) makeCgroup(op plan.MakeCgroup) error {
 		c.record.Cgroup = nil // it has undone itself
 		return err
 	}
-	c.record.Cgroup = made
+	c.record.Cgroup, c.group = made, made
 	c.birth, err = made.Birth()
 	return err
+}
+
+// startScope has systemd make the cgroup. What systemd has made goes with init; what we
+// have, on version 1, is known by our mark.
+func (c *creation) startScope(op plan.StartScope) error {
+	places, err := c.host.Cgroups.Places(op.Request)
+	if err != nil {
+		return err
+	}
+	c.record.Cgroup = &cgroup.Cgroup{Path: op.Request.Path, Places: places}
+	if err := c.rt.save(c.record); err != nil {
+		return err
+	}
+	made, err := cgroup.StartScope(c.host.Cgroups, op.Scope, c.pid, op.Limits)
+	if err != nil {
+		return err
+	}
+	c.record.Cgroup, c.group = made, made
+	return c.rt.save(c.record)
 }
 
 // intended are the directories that are about to be made, so that they are removed

@@ -149,6 +149,7 @@ func (j *joining) joinCgroup(pid int) error {
 	if err != nil {
 		return err
 	}
+	j.group = group
 	if j.birth, err = group.Birth(); err == nil {
 		j.child.Tasks = j.birth.Tasks()
 	}

@@ -42,6 +42,7 @@ type Container struct {
 	PreserveFDs   int  // file descriptors from 3 on that the container keeps
 	NoPivot       bool // move the root with MS_MOVE instead of pivot_root(2)
 	NoNewKeyring  bool // keep the caller's session keyring
+	SystemdCgroup bool // have systemd make the cgroup; cgroupsPath is slice:prefix:name
 }
 
 // Load reads and checks the configuration of a bundle.
