@@ -71,8 +71,10 @@ func TestEscapeEntryPoint(t *testing.T) {
 	})
 	before := sum(t, e.minirun)
 	for _, command := range [][]string{
-		{"/data/script"}, {"/data/init"},
-		{"/proc/self/exe", "init", "3"}, {"/proc/self/exe", "init", "0"},
+		{"/data/script"},
+		{"/data/init"},
+		{"/proc/self/exe", "init", "3"},
+		{"/proc/self/exe", "init", "0"},
 	} {
 		e.config.Process.Args = command
 		r := e.run()

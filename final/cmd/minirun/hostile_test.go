@@ -323,7 +323,8 @@ func TestHostileConfig(t *testing.T) {
 			c.Linux.Namespaces[0].Path = "/proc/self/ns/none"
 		}, "/proc/self/ns/none"},
 		{"mount of nothing", func(c *specs.Spec) {
-			c.Mounts = append(c.Mounts, specs.Mount{Destination: "/x", Type: "bind", Source: "/none"})
+			bind := specs.Mount{Destination: "/x", Type: "bind", Source: "/none"}
+			c.Mounts = append(c.Mounts, bind)
 		}, "/none"},
 		{"mount over everything", func(c *specs.Spec) {
 			c.Mounts = append(c.Mounts, specs.Mount{Destination: "/x/../..", Type: "tmpfs"})

@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"lab/internal/need"
 
@@ -356,30 +355,5 @@ func TestTerminal(t *testing.T) {
 	r := e.run()
 	require.Zero(t, r.status, r.err)
 	assert.Contains(t, r.out, "at 0 ptmx on fd 0")
-	e.empty()
-}
-
-// Many at once do not get into each other's way.
-func TestParallel(t *testing.T) {
-	e := newEngine(t, "true")
-	e.write()
-	const many = 16
-	done := make(chan result, many)
-	begin := time.Now()
-	for i := range many {
-		cmd := e.command("run", fmt.Sprint("c", i))
-		go func() {
-			out, err := cmd.CombinedOutput()
-			if err != nil {
-				out = append(out, err.Error()...)
-			}
-			done <- result{cmd.ProcessState.ExitCode(), string(out), ""}
-		}()
-	}
-	for range many {
-		r := <-done
-		assert.Zero(t, r.status, r.out)
-	}
-	t.Logf("%d containers in %s", many, time.Since(begin))
 	e.empty()
 }

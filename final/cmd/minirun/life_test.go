@@ -169,32 +169,6 @@ func TestHookFails(t *testing.T) {
 	}
 }
 
-// However early create is killed, delete --force leaves nothing, and the command of a
-// container whose maker is dead never runs.
-func TestKilledCreate(t *testing.T) {
-	const moments = 24
-	data := t.TempDir()
-	for i := range moments {
-		e := newEngine(t, "sh", "-c", "echo ran > /data/ran")
-		e.config.Mounts = append(e.config.Mounts, specs.Mount{
-			Destination: "/data", Type: "bind", Source: data, Options: []string{"bind"},
-		})
-		e.write()
-		cmd := e.command("create", "--pid-file", filepath.Join(e.bundle, "pid"), "web")
-		require.NoError(t, cmd.Start())
-		time.Sleep(time.Duration(i) * time.Millisecond / 2) // the moment is what is tried
-		require.NoError(t, cmd.Process.Kill())
-		_ = cmd.Wait() // it was killed, or had ended
-		e.ok("delete", "--force", "web")
-		if _, err := os.Stat(e.state); err == nil {
-			e.empty()
-		}
-		assert.NoFileExists(t, filepath.Join(data, "ran"))
-	}
-	require.Eventually(t, func() bool { return len(inits(t)) == 0 }, long, time.Millisecond,
-		"no init is left")
-}
-
 // inits lists the processes that are minirun as init.
 func inits(t *testing.T) []int {
 	t.Helper()

@@ -114,15 +114,14 @@ func permissions(mode uint32) uint32 { return mode & 0o7777 }
 // Make makes the node in the directory dir. EPERM, in a user namespace, means that
 // only Bind can. A node that is there already is fine if it is the same device.
 //
-// The mode is the one it is made with: by a later chmod(2) of the name, which follows
-// links, a file of the host's could get it, if somebody else can write in that directory.
+// The mode is the one it is made with, less the umask, which is to be 0: by a later
+// chmod(2) of the name, which follows links, a file of the host's could get the mode, if
+// somebody else can write in that directory.
 //
-//	(umask 0 && mknod -m MODE NAME c MAJOR MINOR) && chown -h UID:GID NAME
+//	mknod -m MODE NAME c MAJOR MINOR && chown -h UID:GID NAME
 func (n Node) Make(dir int, name string) error {
 	number := int(unix.Mkdev(n.Major, n.Minor))
-	mask := unix.Umask(0)
 	err := unix.Mknodat(dir, name, n.Mode, number)
-	unix.Umask(mask)
 	if errors.Is(err, unix.EEXIST) {
 		return n.same(dir, name)
 	}

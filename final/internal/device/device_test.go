@@ -40,6 +40,8 @@ func newDev(t *testing.T) (path string, dir int) {
 	dir, err := unix.Open(path, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, unix.Close(dir)) })
+	mask := unix.Umask(0)
+	t.Cleanup(func() { unix.Umask(mask) })
 	return path, dir
 }
 
@@ -59,8 +61,6 @@ func stat(t *testing.T, path string) string {
 func TestMake(t *testing.T) {
 	need.RealRoot(t)
 	path, dir := newDev(t)
-	old := unix.Umask(0o077)
-	defer unix.Umask(old)
 	for _, n := range Defaults() {
 		name := filepath.Base(n.Path)
 		require.NoError(t, n.Make(dir, name))
