@@ -34,6 +34,7 @@ type engine struct {
 
 	eventFormat    string
 	story          []string // of a container that is run and removed
+	execMissing    int      // status of exec where there is no such program
 	healthInterval string
 	healthIs       func(c container, status string)
 }

@@ -151,7 +151,7 @@ func (e engine) exec(t *testing.T) {
 	assert.Equal(t, 5, r.status, r.failure())
 	assert.Equal(t, "1234\n5678\ncontainer exec\n/tmp\n", r.out)
 	assert.Equal(t, "piped", e.given("piped", "exec", "-i", c.id, "cat").out)
-	assert.Equal(t, 127, e.do("exec", c.id, "no-such-program").status)
+	assert.Equal(t, e.execMissing, e.do("exec", c.id, "no-such-program").status)
 	assert.Equal(t, 126, e.do("exec", c.id, "/etc/passwd").status)
 	assert.Equal(t, 137, c.exec("sh -c 'kill -9 $$'; exit $?").status)
 

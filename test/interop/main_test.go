@@ -26,9 +26,13 @@ func TestMain(m *testing.M) { os.Exit(sandbox.Run(host{m})) }
 // that an engine or a runtime joins.
 type host struct{ *testing.M }
 
-// Controllers names what is needed beside memory, cpu and pids.
+// Controllers names all that there may be beside memory, cpu and pids: containerd reads
+// nothing of a container that is in a hierarchy which it does not find mounted.
 func (host) Controllers() []string {
-	return []string{"blkio", "cpuacct", "cpuset", "devices", "freezer"}
+	return []string{
+		"blkio", "cpuacct", "cpuset", "devices", "freezer", "hugetlb", "misc", "name=systemd",
+		"net_cls", "net_prio", "perf_event", "rdma",
+	}
 }
 
 // Furnish covers what engines write to wherever they are told to keep their things:

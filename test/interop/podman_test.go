@@ -57,7 +57,7 @@ func podman(t *testing.T, m machine) engine {
 		perTop:    []string{"args"}, perEvents: []string{"--stream=false"},
 		eventFormat: "{{.Status}}", story: []string{"create", "init", "start", "died", "remove"},
 		// There is no systemd that would ask: a person does.
-		healthInterval: "disable",
+		execMissing: 127, healthInterval: "disable",
 		healthIs: func(c container, status string) {
 			c.t.Helper()
 			r := c.do("healthcheck", "run", c.id)
