@@ -89,6 +89,9 @@ func devCheck(cmd *cobra.Command, o devOrder) (err error) {
 		return err
 	}
 	set.entries = o.share.choose(set.entries)
-	set.places, set.jobs = run.Directory, max(1, o.jobs)
+	set.jobs = max(1, o.jobs)
+	if err := set.settle(run.Directory); err != nil {
+		return err
+	}
 	return set.check(ctx, o.share, screen.Of(cmd.OutOrStdout()))
 }

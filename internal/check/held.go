@@ -50,6 +50,10 @@ func patience() time.Duration {
 	return 10 * time.Second
 }
 
+// soon is how long the kernel and a program may take to do what nobody sees at once: to
+// end, to be waited for, to give back what they had. A wrong program is waited for.
+func soon() time.Duration { return patience() / 2 }
+
 // find waits until the agent runs and fills in the pids.
 func (h *Held) find(ctx context.Context, token string) error {
 	err := Until(ctx, patience(), func() (bool, error) {
