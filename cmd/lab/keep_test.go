@@ -143,7 +143,7 @@ func TestCheckIsCleaned(t *testing.T) {
 	require.NoError(t, cmd.Process.Kill())
 	_ = cmd.Wait() // the signal is its status
 	text, _, status = lab(t, "clean")
-	assert.Equal(t, 0, status)
+	assert.Equal(t, 0, status, text)
 	assert.Contains(t, text, "was killed before it could undo")
 	assert.Empty(t, left())
 	text, _, _ = lab(t, "clean")

@@ -93,6 +93,14 @@ func newEngine(t *testing.T, command ...string) *engine {
 	return e
 }
 
+// ownUsers has the container make a user namespace, in which root is who we are.
+func (e *engine) ownUsers() {
+	e.config.Linux.Namespaces = append(e.config.Linux.Namespaces,
+		specs.LinuxNamespace{Type: specs.UserNamespace})
+	one := []specs.LinuxIDMapping{{ContainerID: 0, HostID: 0, Size: 1}}
+	e.config.Linux.UIDMappings, e.config.Linux.GIDMappings = one, one
+}
+
 // withoutGroup takes the group of terminals from a mount: an ordinary user's
 // throw-away host does not know it.
 func withoutGroup(m *specs.Mount) {

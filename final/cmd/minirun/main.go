@@ -145,6 +145,9 @@ func (a *app) dispatch(words []string) (int, error) {
 		}
 		return status, err
 	}
+	if words[0] == "checkpoint" || words[0] == "restore" {
+		return 0, fmt.Errorf("%s: not supported: minirun does not keep processes", words[0])
+	}
 	return 0, fmt.Errorf("%w: there is no verb %q", errUsage, words[0])
 }
 

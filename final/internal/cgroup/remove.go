@@ -29,6 +29,10 @@ func (c *Cgroup) Remove() error {
 		var err error
 		if c.isOurs(p) {
 			err = removeTree(p.Dir, deadline)
+		} else if slices.Contains(p.Made, p.Dir) {
+			// Who has made it was killed before it could be marked: then it is empty. One
+			// that is somebody else's, and in use, stays.
+			_ = unix.Rmdir(p.Dir)
 		}
 		if err == nil {
 			p.removeParents()

@@ -94,6 +94,9 @@ func (c *compiler) birth() error {
 		c.add(TitlePID, Runtime, "fd:console", DialConsole{})
 	}
 	c.dialListener()
+	if err := c.openTrees(); err != nil {
+		return err
+	}
 	clone := Clone{Offsets: c.config.Linux.TimeOffsets}
 	c.joinCgroup(&clone)
 	for _, kind := range spec.Kinds() {
@@ -176,6 +179,8 @@ func titleOf(kind specs.LinuxNamespaceType) string {
 // place compiles init's session, keys and names.
 func (c *compiler) place() error {
 	c.add(TitlePID, Init, "", NewSession{})
+	// What is made in the root has the mode that it is made with.
+	c.add(TitleMount, Init, "", Umask{0})
 	c.keyring()
 	if c.config.Hostname != "" {
 		c.add(TitleUTS, Init, "", Sethostname{c.config.Hostname})
@@ -202,7 +207,8 @@ func (c *compiler) meet() error {
 		c.hooks(Runtime, "createRuntime", h.CreateRuntime)
 	}
 	c.sync("go on")
-	if h := c.config.Hooks; h != nil {
+	if h := c.config.Hooks; h != nil && len(h.CreateContainer) > 0 {
+		c.add(TitleExec, Init, "", Umask{defaultUmask})
 		c.hooks(Init, "createContainer", h.CreateContainer)
 	}
 	return nil

@@ -171,7 +171,11 @@ func TestRefused(t *testing.T) {
 	for _, test := range []struct{ name, config, want string }{
 		{
 			"idmap", `"mounts":[{"destination":"/a","source":"/b","options":["bind","idmap"]}]`,
-			`.mounts[0]: /a: option "idmap"`,
+			".mounts[0]: /a: ids are to be mapped, and there are no maps of its own",
+		},
+		{
+			"idmap of a new one", `"mounts":[{"destination":"/a","type":"p","options":["idmap"]}]`,
+			".mounts[0]: /a: only a bind mount can have ids mapped",
 		},
 		{
 			"copy up", `"mounts":[{"destination":"/a","type":"proc","options":["tmpcopyup"]}]`,
@@ -223,4 +227,19 @@ func FuzzCompile(f *testing.F) {
 			assert.Contains(t, []string{"Exec", "Hooks"}, plan.Kind(last.Do))
 		}
 	})
+}
+
+// Of variables with one name the last counts: engines add what they are asked for.
+func TestLastVariableCounts(t *testing.T) {
+	c := ask(t, "default")
+	c.Config.Process.Env = []string{"A=image", "B=1", "A=asked"}
+	p, err := plan.Compile(c, v1())
+	require.NoError(t, err)
+	for _, op := range p.Start {
+		if last, is := op.Do.(plan.Exec); is {
+			assert.Equal(t, []string{"A=asked", "B=1"}, last.Env)
+			return
+		}
+	}
+	t.Fatal("nothing is executed")
 }

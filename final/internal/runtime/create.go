@@ -85,7 +85,7 @@ func (c *creation) make() error {
 			return err
 		}
 	}
-	return c.writePIDFile()
+	return c.introduce()
 }
 
 // perform performs one of the operations that only a new container needs.

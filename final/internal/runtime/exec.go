@@ -55,7 +55,7 @@ func (r *Runtime) Exec(id string, e Exec) (pid int, err error) {
 	j := &joining{launch: newLaunch(request, host, e.IO, p), record: record, sub: e.Sub}
 	j.hide = true
 	j.born = func(int) (specs.State, error) { return record.oci(specs.StateRunning), nil }
-	j.ready = j.writePIDFile
+	j.ready = j.introduce
 	defer j.close()
 	if err := j.make(p); err != nil {
 		return 0, errors.Join(err, j.undo())

@@ -21,6 +21,7 @@ type IO struct {
 	ConsoleSocket string   // path of the socket to which the terminal is sent
 	Console       *os.File // or such a socket, connected
 	PIDFile       string
+	PidfdSocket   string // path of the socket to which the process is sent, as a file
 }
 
 // launch is a process on its way into a container: the first one, or a later one.
@@ -75,6 +76,8 @@ func (l *launch) perform(action plan.Action) (err error) {
 		l.files["fd:console"], err = l.dialConsole()
 	case plan.DialListener:
 		l.files["fd:listener"], err = dial(op.Path)
+	case plan.OpenTree:
+		l.files[op.Tree], err = openTree(op)
 	case plan.Join:
 		err = l.join(op)
 	case plan.Clone:
@@ -150,7 +153,11 @@ func (l *launch) hand(socket *os.File) wire.Job {
 	l.child.Env = []string{"GOMAXPROCS=1"}
 	l.child.Files = append(l.child.Files, socket)
 	job := wire.Job{Files: map[string]int{}, Hide: l.hide}
-	for _, slot := range []string{"fd:start", "fd:console", "fd:listener"} {
+	slots := []string{"fd:start", "fd:console", "fd:listener"}
+	for i := range l.request.Config.Mounts {
+		slots = append(slots, plan.TreeSlot(i))
+	}
+	for _, slot := range slots {
 		if file := l.files[slot]; file != nil {
 			job.Files[slot] = len(l.child.Files)
 			l.child.Files = append(l.child.Files, file)
@@ -209,12 +216,32 @@ func (l *launch) starved() string {
 	return ""
 }
 
-// writePIDFile writes the process's number where an engine looks for it.
-func (l *launch) writePIDFile() error {
+// introduce tells an engine which process it is: by its number in a file, and by the
+// process itself, which no other one can be taken for (pidfd_open(2)).
+func (l *launch) introduce() error {
+	if l.io.PidfdSocket != "" {
+		if err := l.sendPidfd(); err != nil {
+			return fmt.Errorf("send the process to %s: %w", l.io.PidfdSocket, err)
+		}
+	}
 	if l.io.PIDFile == "" {
 		return nil
 	}
 	return write(l.io.PIDFile, fmt.Append(nil, l.pid), 0o644)
+}
+
+// sendPidfd sends the process as an open file.
+func (l *launch) sendPidfd() error {
+	socket, err := dial(l.io.PidfdSocket)
+	if err != nil {
+		return err
+	}
+	pidfd, err := unix.PidfdOpen(l.pid, 0)
+	if err != nil {
+		return errors.Join(fmt.Errorf("pidfd_open %d: %w", l.pid, err), socket.Close())
+	}
+	err = unix.Sendmsg(int(socket.Fd()), []byte("pidfd"), unix.UnixRights(pidfd), nil, 0)
+	return errors.Join(err, unix.Close(pidfd), socket.Close())
 }
 
 // close closes what is ours no longer.
