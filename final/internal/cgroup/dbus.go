@@ -26,7 +26,10 @@ type bus struct {
 // dial connects to the socket. Who we are systemd asks the kernel, so there is nothing
 // to say:
 //
-//	→ \0AUTH EXTERNAL    ← DATA    → DATA    ← OK 1234deadbeef    → BEGIN
+//	→ \0AUTH EXTERNAL    → DATA    → BEGIN    ← DATA    ← OK 1234deadbeef
+//
+// All three lines go at once: what came together with BEGIN systemd would not look at
+// before something else came, and the first message is sent after its OK.
 func dial(path string) (*bus, error) {
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -39,9 +42,12 @@ func dial(path string) (*bus, error) {
 	for _, step := range []func() error{
 		func() error { return unix.SetsockoptTimeval(fd, level, option, &wait) },
 		func() error { return unix.Connect(fd, &unix.SockaddrUnix{Name: path}) },
-		func() error { return b.say("\x00AUTH EXTERNAL\r\n", "DATA") },
-		func() error { return b.say("DATA\r\n", "OK ") },
-		func() error { _, err := b.conn.WriteString("BEGIN\r\n"); return err },
+		func() error {
+			_, err := b.conn.WriteString("\x00AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n")
+			return err
+		},
+		func() error { return b.expect("DATA") },
+		func() error { return b.expect("OK ") },
 	} {
 		if err := step(); err != nil {
 			return nil, errors.Join(fmt.Errorf("connect to systemd at %s: %w", path, err),
@@ -51,12 +57,8 @@ func dial(path string) (*bus, error) {
 	return b, nil
 }
 
-// say sends a line and expects an answer. A byte at a time, for after the line come
-// messages.
-func (b *bus) say(line, want string) error {
-	if _, err := b.conn.WriteString(line); err != nil {
-		return err
-	}
+// expect reads a line. A byte at a time, for after it come messages.
+func (b *bus) expect(want string) error {
 	var answer []byte
 	for !strings.HasSuffix(string(answer), "\r\n") {
 		var one [1]byte
