@@ -138,7 +138,10 @@ func (s Scope) limit(writes []Write) error {
 //
 //	systemctl stop web.scope
 func (s Scope) stop() error {
-	err := s.ask(func(b *bus) error { return b.stopUnit(s.Unit) })
+	body := &wire{}
+	body.string(s.Unit)
+	body.string("replace")
+	err := s.ask(func(b *bus) error { return b.job("StopUnit", "ss", body) })
 	if err == nil || strings.Contains(err.Error(), "not loaded") {
 		return nil
 	}
@@ -179,73 +182,6 @@ func (b *bus) startUnit(unit string, properties []property) error {
 	writeProperties(body, properties)
 	body.array(8, func() {}) // no other units
 	return b.job("StartTransientUnit", "ssa(sv)a(sa(sv))", body)
-}
-
-// stopUnit stops it.
-func (b *bus) stopUnit(unit string) error {
-	body := &wire{}
-	body.string(unit)
-	body.string("replace")
-	return b.job("StopUnit", "ss", body)
-}
-
-// job calls a method that begins a job, and waits until systemd says how it has ended.
-func (b *bus) job(member, types string, body *wire) error {
-	serial, err := b.call(member, types, body)
-	if err != nil {
-		return err
-	}
-	job, results := "", map[string]string{}
-	for job == "" || results[job] == "" {
-		m, err := b.answer(serial)
-		if err != nil {
-			return err
-		}
-		switch {
-		case m.kind == methodReturn:
-			job = m.body.readString()
-		case m.member == "JobRemoved":
-			// id, path of the job, unit, result
-			m.body.readUint32()
-			removed := m.body.readString()
-			m.body.readString()
-			results[removed] = m.body.readString()
-		}
-		if m.body.err != nil {
-			return m.body.err
-		}
-	}
-	if results[job] != "done" {
-		return fmt.Errorf("systemd says: the job is %s", results[job])
-	}
-	return nil
-}
-
-// do calls a method that is done when it is answered.
-func (b *bus) do(member, types string, body *wire) error {
-	serial, err := b.call(member, types, body)
-	for err == nil {
-		var m message
-		if m, err = b.answer(serial); err == nil && m.kind == methodReturn {
-			return nil
-		}
-	}
-	return err
-}
-
-// answer is the answer to a call, or a signal; an answer that is a refusal is an error.
-func (b *bus) answer(serial uint32) (message, error) {
-	for {
-		m, err := b.receive()
-		switch {
-		case err != nil:
-			return m, fmt.Errorf("wait for systemd: %w", err)
-		case m.kind == signalMessage || m.kind == methodReturn && m.replyTo == serial:
-			return m, nil
-		case m.kind == methodError && m.replyTo == serial:
-			return m, fmt.Errorf("systemd says: %s", m.body.readString())
-		}
-	}
 }
 
 // Adopt makes what of the cgroup systemd has not made, and moves the process there: on
