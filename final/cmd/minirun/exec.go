@@ -6,7 +6,6 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/signal"
 	"slices"
 	"strconv"
 	"strings"
@@ -91,9 +90,9 @@ func (a *app) exec(args []string) (int, error) {
 
 // add adds the process, and without --detach waits for its end.
 func (a *app) add(id string, e adding) (int, error) {
-	signals := make(chan os.Signal, 64)
+	var signals <-chan os.Signal
 	if !e.detach {
-		signal.Notify(signals)
+		signals = listen()
 	}
 	var console *runtime.Console
 	var err error

@@ -90,6 +90,8 @@ func main() {
 			os.Exit(initproc.Main(socket))
 		}
 	}
+	// The runtime may run on any thread, which is cheaper.
+	goruntime.UnlockOSThread()
 	initproc.RestoreFileLimit()
 	a := &app{out: os.Stdout}
 	status, err := a.main(os.Args[1:])

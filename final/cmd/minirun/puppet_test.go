@@ -96,11 +96,11 @@ func (p *puppet) stop(pid int, status unix.WaitStatus) {
 	switch stop := status.StopSignal(); {
 	case !p.known[pid]:
 		p.known[pid] = true
+		p.role[pid] = p.isVictim(pid)
 		if pid == p.root {
 			// Its descendants inherit that.
 			_ = unix.PtraceSetOptions(pid, unix.PTRACE_O_TRACESYSGOOD|unix.PTRACE_O_TRACEFORK|
 				unix.PTRACE_O_TRACEVFORK|unix.PTRACE_O_TRACECLONE|unix.PTRACE_O_TRACEEXEC)
-			p.role[pid] = p.isVictim(pid)
 		}
 	case stop == unix.SIGTRAP|marked:
 		if p.role[pid] && p.counts(pid) {

@@ -88,7 +88,8 @@ func (r *Runtime) request(id string) (*spec.Container, error) {
 	if err := json.Unmarshal(text, c); err != nil {
 		return nil, fmt.Errorf("container %q: %s: %w", id, spec.File, err)
 	}
-	return c, nil
+	c.Config, err = spec.Parse(c.Text)
+	return c, err
 }
 
 // Config is the configuration that a container was made from.
