@@ -17,6 +17,7 @@
 # usage: vagrant/ci/fast-vm.sh | go run ./internal/lane -console
 #   LIMIT  seconds until the machine is ended (900)    MEM  MiB (1536)
 #   TREE   a tree of .ci/tree that is there already, of which to take the binaries
+#   PACKAGES  package patterns to test instead of those in vagrant/ci/packages
 #   COMMAND  a line of shell that the machine runs in the tree instead of the tests;
 #            its exit status is told on the console
 #   BRING    a directory that is put into the tree for it
@@ -178,6 +179,7 @@ kernel=$(kernel)
 
 make_root "$work/root"
 mapfile -t patterns < <(grep -v '^#' "$here/packages")
+[ -z "${PACKAGES:-}" ] || read -ra patterns <<<"$PACKAGES"
 [ -z "${COMMAND:-}" ] || patterns=(./internal/need) # no test of it is run
 "$top/.ci/tree" "$work/root/src" "${patterns[@]}"
 [ -z "${COMMAND:-}" ] || echo "$COMMAND" >"$work/root/src/.ci/vm-command"

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"strings"
 
 	"lab/final/internal/caps"
 	"lab/final/internal/seccomp"
@@ -68,7 +69,7 @@ func (c *compiler) user(p *specs.Process) {
 		c.orElse("EPERM", nil)
 	}
 	c.add(TitleExec, Init, "path:program", FindProgram{
-		Name: p.Args[0], Env: p.Env, Cwd: p.Cwd, UID: p.User.UID, GID: p.User.GID,
+		Name: p.Args[0], Env: environment(p.Env), Cwd: p.Cwd, UID: p.User.UID, GID: p.User.GID,
 	})
 }
 
@@ -109,13 +110,30 @@ func (c *compiler) become(p *specs.Process) error {
 		c.add(TitleUser, Init, "", NoNewPrivs{})
 	}
 	c.add(TitleExec, Init, "", CloseFiles{3 + c.request.PreserveFDs})
-	last := Exec{Args: p.Args, Env: p.Env}
+	last := Exec{Args: p.Args, Env: environment(p.Env)}
 	if filter != nil && p.NoNewPrivileges {
 		filter.Exec = &last
 		c.add(TitleUser, Init, "", *filter)
 	}
 	c.add(TitleExec, Init, "", last)
 	return nil
+}
+
+// environment leaves the last of the variables of one name: engines add what they are
+// asked for at the end, and programs take what they find first.
+func environment(pairs []string) []string {
+	var kept []string
+	at := map[string]int{}
+	for _, pair := range pairs {
+		name, _, _ := strings.Cut(pair, "=")
+		if i, again := at[name]; again {
+			kept[i] = pair
+			continue
+		}
+		at[name] = len(kept)
+		kept = append(kept, pair)
+	}
+	return kept
 }
 
 // filter compiles the system call filter, if there is one.

@@ -67,7 +67,11 @@ func (r *Runtime) release(c *record) error {
 	if err := wire.Send(socket, wire.Word{Point: "start"}); err != nil {
 		return fmt.Errorf("tell init to start: %w", err)
 	}
-	return awaitExec(socket)
+	if err := awaitExec(socket); err != nil {
+		// Who asked removes the container next, which takes a dead init.
+		return errors.Join(err, c.Init.end())
+	}
+	return nil
 }
 
 // awaitExec waits until execve(2) has closed the process's end of a socket, or the
