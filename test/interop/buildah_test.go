@@ -47,7 +47,7 @@ func TestBuildah(t *testing.T) {
 // from makes a working container.
 func (b buildah) from(t *testing.T, flags ...string) string {
 	t.Helper()
-	words := append(append([]string{"from"}, flags...), image)
+	words := append(append([]string{"from", "--network", "none"}, flags...), image)
 	return b.ok(t, words...)
 }
 
@@ -164,9 +164,9 @@ func (b buildah) cases(t *testing.T) cases {
 			assert.Equal(t, []string{"0", "100000", "65536", "0"}, strings.Fields(r.out))
 		},
 		"shared namespaces": func(t *testing.T) {
-			want, err := os.Readlink("/proc/self/ns/uts")
+			want, err := os.Readlink("/proc/self/ns/net")
 			require.NoError(t, err)
-			r := b.shell(b.working, "--uts", "host", "--ipc", "host", "readlink /proc/self/ns/uts")
+			r := b.shell(b.working, "--network", "host", "readlink /proc/self/ns/net")
 			assert.Equal(t, want+"\n", r.out, r.err)
 		},
 		"limits": func(t *testing.T) {
@@ -187,7 +187,7 @@ func (b buildah) build(t *testing.T) {
 	file := "FROM " + image + "\nRUN echo built > /built\nUSER 1000\nRUN id -u > /tmp/who\n"
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "Dockerfile"), []byte(file), 0o600))
 	b.ok(t, "build", "--tag", "localhost/built", dir)
-	in := b.ok(t, "from", "localhost/built")
+	in := b.ok(t, "from", "--network", "none", "localhost/built")
 	r := b.shell(in, "--user", "0", "cat /built /tmp/who")
 	assert.Equal(t, "built\n1000\n", r.out, r.err)
 

@@ -321,22 +321,28 @@ func (c ctr) inTerminal(t *testing.T) {
 	c.typing(t, 0, c.run("terminal", "--rm", "--tty", question))
 }
 
-// kill: the task ends with the signal's status.
+// kill: the task ends with the command's own status, or the signal's.
 func (c ctr) kill(t *testing.T) {
-	c.start(t, "killed", "trap 'exit 9' TERM; touch /tmp/trapped; while :; do sleep 0.1; done")
-	t.Cleanup(func() { assert.NoError(t, os.Remove(c.root+"/tmp/trapped")) })
-	await(t, func() (bool, string) {
-		_, err := os.Stat(c.root + "/tmp/trapped")
-		return err == nil, "a trap"
-	})
-	require.NoError(t, c.do("task", "kill", "--signal", "TERM", "killed").failure())
-	c.becomes(t, "killed", "STOPPED")
-	assert.Equal(t, 9, c.do("task", "delete", "killed").status)
-
-	c.start(t, "deaf", "exec sleep 1000")
-	require.NoError(t, c.do("task", "kill", "--all", "--signal", "KILL", "deaf").failure())
-	c.becomes(t, "deaf", "STOPPED")
-	assert.Equal(t, 137, c.do("task", "delete", "deaf").status)
+	mark := filepath.Join(c.root, "tmp", "trapped")
+	t.Cleanup(func() { assert.NoError(t, os.Remove(mark)) })
+	for _, test := range []struct {
+		id, signal, script string
+		status             int
+	}{
+		{"polite", "TERM", "trap 'exit 9' TERM; touch /tmp/trapped; while :; do sleep 0.1; done", 9},
+		{"deaf", "KILL", "exec sleep 1000", 137},
+	} {
+		ended := make(chan result, 1)
+		go func() { ended <- c.do(c.run(test.id, "--rm", test.script)...) }()
+		c.becomes(t, test.id, "RUNNING")
+		await(t, func() (bool, string) {
+			_, err := os.Stat(mark)
+			return err == nil, "a trap"
+		})
+		require.NoError(t, c.do("task", "kill", "--signal", test.signal, test.id).failure())
+		r := <-ended
+		assert.Equal(t, test.status, r.status, r.failure())
+	}
 }
 
 // pause: the cgroup is frozen, and thawed.
