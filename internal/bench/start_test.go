@@ -20,7 +20,15 @@ import (
 )
 
 // TestMain runs the benchmarks in a throw-away host.
-func TestMain(m *testing.M) { os.Exit(sandbox.Run(m)) }
+func TestMain(m *testing.M) { os.Exit(sandbox.Run(host{m})) }
+
+// host is a throw-away host with all controllers that runc asks for.
+type host struct{ *testing.M }
+
+// Controllers names those beside memory, cpu and pids.
+func (host) Controllers() []string {
+	return []string{"blkio", "cpuacct", "cpuset", "devices", "freezer"}
+}
 
 // namespaces are the flags with which unshare(1) makes the namespaces of a
 // step.

@@ -5,11 +5,13 @@ package box_test
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -92,21 +94,34 @@ func TestPID1IgnoresWhatItDoesNotHandle(t *testing.T) {
 	}
 }
 
-// atRest waits until every thread of a process sleeps: it has come to where it waits
-// for something.
+// atRest waits until a process has come to where it waits for something: each of its
+// threads sleeps, and none has run since it was looked at before.
 func atRest(t *testing.T, pid int) {
 	t.Helper()
+	var before map[string]string
 	require.Eventually(t, func() bool {
-		files, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
-		for _, file := range files {
-			// Text of it: "4242 (hog) S 4241 …".
-			stat, err := os.ReadFile(file)
-			if err != nil || !bytes.Contains(stat, []byte(") S ")) {
-				return false
-			}
+		now, asleep := threads(t, pid)
+		rests := asleep && maps.Equal(now, before)
+		before = now
+		return rests
+	}, 2*time.Minute, 10*time.Millisecond)
+}
+
+// threads tells how often each thread of a process has given up the processor, and
+// whether all of them sleep.
+func threads(t *testing.T, pid int) (switches map[string]string, asleep bool) {
+	t.Helper()
+	files, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", pid))
+	require.NoError(t, err)
+	switches = map[string]string{}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil || !bytes.Contains(text, []byte("State:\tS")) {
+			return nil, false
 		}
-		return err == nil && len(files) > 0
-	}, time.Minute, 10*time.Millisecond)
+		_, switches[file], _ = strings.Cut(string(text), "voluntary_ctxt_switches:")
+	}
+	return switches, len(files) > 0
 }
 
 func TestMountAndUmount(t *testing.T) {
@@ -210,7 +225,7 @@ func pidsCgroup(t *testing.T) string {
 	require.NoError(t, os.Mkdir(dir, 0o755))
 	t.Cleanup(func() {
 		gone := func() bool { return os.Remove(dir) == nil }
-		require.Eventually(t, gone, 30*time.Second, 5*time.Millisecond)
+		require.Eventually(t, gone, 2*time.Minute, 5*time.Millisecond)
 	})
 	return dir
 }
@@ -302,7 +317,7 @@ func atTerminal(t *testing.T) *terminal {
 func (s *terminal) wait(pattern string) {
 	s.t.Helper()
 	re := regexp.MustCompile(pattern)
-	deadline := time.After(10 * time.Second)
+	deadline := time.After(2 * time.Minute)
 	for {
 		if at := re.FindStringIndex(s.text); at != nil {
 			s.text = s.text[at[1]:]

@@ -121,7 +121,7 @@ type cause func(*Subject, *remains) bool
 // byCalls need the refused calls alone, byState the processes as well. They are asked
 // up to the first that knows.
 func byCalls() []cause { return []cause{panicCause, noLimitCause} }
-func byState() []cause { return []cause{noUserCause, noRootCause, noNetCause} }
+func byState() []cause { return []cause{noUserCause, noRootCause, noNetCause, noOverlayCause} }
 
 // why makes a failure to run anything more precise, by the calls that the kernel
 // refused and by the state that it has the program's processes in. A program that

@@ -112,7 +112,7 @@ func holdImage(
 	return withImage(s, func(m *image) error {
 		h, err := s.HoldAfter(ctx, true, prelude, m.flags(upper)...)
 		if err != nil {
-			return s.whyNoOverlay(ctx, m.flags(upper), err)
+			return err
 		}
 		judged := judge(m, h)
 		_, err = h.Stop(ctx)

@@ -135,7 +135,7 @@ func TestMeanwhile(t *testing.T) {
 	require.Eventually(t, func() bool {
 		p, err := ReadProcess(child)
 		return err == nil && p.State == 'Z'
-	}, 10*time.Second, time.Millisecond)
+	}, 2*time.Minute, time.Millisecond)
 	require.ErrorIs(t, Meanwhile(child, none), ErrEnded, "a zombie")
 	_, err := Mounts(child)
 	require.ErrorIs(t, err, ErrNoMounts)

@@ -98,7 +98,7 @@ func (e engine) remove(t *testing.T) {
 			}
 		}
 		return true
-	}, 30*time.Second, 20*time.Millisecond, "a monitor goes on")
+	}, 2*time.Minute, 20*time.Millisecond, "a monitor goes on")
 }
 
 // start runs a container that changes its root and waits, and returns its pid.
@@ -113,7 +113,7 @@ func (e engine) start(t *testing.T) int {
 	require.Eventually(t, func() bool {
 		_, err := os.Stat(fmt.Sprintf("/proc/%d/root/ready", pid))
 		return err == nil
-	}, 30*time.Second, 10*time.Millisecond)
+	}, 2*time.Minute, 10*time.Millisecond)
 	return pid
 }
 

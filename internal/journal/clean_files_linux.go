@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/moby/sys/mountinfo"
 	"golang.org/x/sys/unix"
@@ -80,7 +81,8 @@ func checkMounts(dir string) error {
 }
 
 // removeDirectory removes a run's directory with all that is in it, unless a
-// mount is.
+// mount is. What dies with a killed run may make files there to its last moment,
+// which is waited for.
 func removeDirectory(dir string) error {
 	if _, err := os.Lstat(dir); errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -88,7 +90,12 @@ func removeDirectory(dir string) error {
 	if err := checkMounts(dir); err != nil {
 		return fmt.Errorf("remove %s: %w", dir, err)
 	}
-	if err := os.RemoveAll(dir); err != nil {
+	err := os.RemoveAll(dir)
+	for began := time.Now(); errors.Is(err, unix.ENOTEMPTY) && time.Since(began) < patience; {
+		time.Sleep(time.Millisecond)
+		err = os.RemoveAll(dir)
+	}
+	if err != nil {
 		return fmt.Errorf("remove the temporary root: %w", err)
 	}
 	return nil

@@ -293,7 +293,7 @@ func makeOrphan(t *testing.T) *os.Process {
 	require.Eventually(t, func() bool {
 		comm, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
 		return err == nil && string(comm) == "sleep\n"
-	}, 10*time.Second, time.Millisecond)
+	}, 2*time.Minute, time.Millisecond)
 	return orphan
 }
 

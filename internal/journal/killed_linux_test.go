@@ -114,7 +114,7 @@ func awaitLink(t *testing.T, name string) {
 	require.Eventually(t, func() bool {
 		_, err := netlink.LinkByName(name)
 		return err == nil
-	}, 30*time.Second, time.Millisecond)
+	}, 2*time.Minute, time.Millisecond)
 }
 
 // killAt starts lab, kills it when the moment has come, and waits for it.

@@ -25,7 +25,7 @@ func TestContainerIsMade(t *testing.T) {
 		path := fmt.Sprintf("/proc/%d/task/%d/children", parent.PID, parent.PID)
 		children, err := os.ReadFile(path)
 		return err == nil && len(children) > 0
-	}, 10*time.Second, time.Millisecond)
+	}, 2*time.Minute, time.Millisecond)
 	lab, err := thisProcess(RoleLab, os.Getpid())
 	require.NoError(t, err)
 	gone := Process{Role: RoleStep, PID: step.PID, Start: step.Start + "0"}

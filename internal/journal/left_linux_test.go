@@ -56,7 +56,7 @@ func hold(t *testing.T, before int) (end func() error, pid int) {
 	require.Eventually(t, func() bool {
 		pid, err = journal.Last()
 		return err == nil && pid != before
-	}, 30*time.Second, 10*time.Millisecond)
+	}, 2*time.Minute, 10*time.Millisecond)
 	return func() error {
 		require.NoError(t, stdin.Close())
 		return cmd.Wait()
@@ -77,7 +77,7 @@ func TestLeftProcessIsEnded(t *testing.T) {
 	require.Eventually(t, func() bool {
 		pid, err = journal.Last()
 		return err == nil
-	}, 30*time.Second, 10*time.Millisecond)
+	}, 2*time.Minute, 10*time.Millisecond)
 	dir := filepath.Join(os.Getenv("XDG_STATE_HOME"), "lab", "journal")
 	marks, err := filepath.Glob(filepath.Join(dir, "*.json"))
 	require.NoError(t, err)

@@ -140,6 +140,8 @@ func Package(name string) string {
 		return "./cmd/lab"
 	case "minirun":
 		return "./final/cmd/minirun"
+	case "attack":
+		return "./final/test/attack"
 	}
 	return "./steps/" + name
 }

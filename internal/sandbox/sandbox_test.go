@@ -163,12 +163,12 @@ func TestNothingOutlivesTheOuterProcess(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, "up\n", string(up))
 			require.Eventually(t, func() bool { return len(withEnv(t, token)) == 4 },
-				10*time.Second, time.Millisecond, "outer, init, tests and their child")
+				2*time.Minute, time.Millisecond, "outer, init, tests and their child")
 
 			require.NoError(t, cmd.Process.Signal(s))
 			_ = cmd.Wait() // its status is what the signal makes of it
 			assert.Eventually(t, func() bool { return len(withEnv(t, token)) == 0 },
-				10*time.Second, 10*time.Millisecond)
+				2*time.Minute, 10*time.Millisecond)
 			if s == unix.SIGKILL {
 				killed = cmd.Process.Pid
 				return

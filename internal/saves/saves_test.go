@@ -14,7 +14,7 @@ import (
 )
 
 // patience is how long a save may take to be told; none here takes as long.
-const patience = 20 * time.Second
+const patience = 2 * time.Minute
 
 // begin watches a directory with one file in it.
 func begin(t *testing.T, poll bool) (dir string, saved chan struct{}) {

@@ -25,7 +25,7 @@ import (
 )
 
 // patience is how long something may take to be seen; nothing here takes as long.
-const patience = 30 * time.Second
+const patience = 2 * time.Minute
 
 // TestMain is also the program under test: with LAB_SESSION it runs a session on
 // its terminal, for only a process of its own has one.

@@ -139,7 +139,7 @@ func started(t *testing.T, script string) (cmd *exec.Cmd, mark string) {
 // gone waits until no process with the mark is left.
 func gone(t *testing.T, mark string) {
 	t.Helper()
-	assert.Eventually(t, func() bool { return !alive(t, mark) }, 10*time.Second,
+	assert.Eventually(t, func() bool { return !alive(t, mark) }, 2*time.Minute,
 		20*time.Millisecond, "a process is left")
 }
 

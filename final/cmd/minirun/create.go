@@ -9,6 +9,9 @@ import (
 	"lab/final/internal/plan"
 	"lab/final/internal/runtime"
 	"lab/final/internal/spec"
+	"lab/final/internal/stage"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
 // making are the flags of create and run.
@@ -25,8 +28,7 @@ func (m *making) flags(name string) *flag.FlagSet {
 	flags := newFlags(name)
 	flags.StringVar(&m.bundle, "bundle", ".", "")
 	flags.StringVar(&m.bundle, "b", ".", "")
-	flags.StringVar(&m.io.PIDFile, "pid-file", "", "")
-	flags.StringVar(&m.io.ConsoleSocket, "console-socket", "", "")
+	ioFlags(flags, &m.io)
 	flags.IntVar(&m.preserve, "preserve-fds", 0, "")
 	flags.BoolVar(&m.noPivot, "no-pivot", false, "")
 	flags.BoolVar(&m.noNewKeyring, "no-new-keyring", false, "")
@@ -34,7 +36,7 @@ func (m *making) flags(name string) *flag.FlagSet {
 }
 
 // request is what they ask for.
-func (m *making) request(id string) (*spec.Container, error) {
+func (m *making) request(a *app, id string) (*spec.Container, error) {
 	if m.preserve < 0 {
 		return nil, fmt.Errorf("%w: --preserve-fds %d", errUsage, m.preserve)
 	}
@@ -47,17 +49,36 @@ func (m *making) request(id string) (*spec.Container, error) {
 	if err != nil {
 		return nil, err
 	}
+	// Processes in a pid namespace that is joined see init from its birth.
+	if n, there := spec.Namespace(c.Config, specs.PIDNamespace); there && n.Path != "" {
+		if err := stage.Protect(); err != nil {
+			return nil, err
+		}
+	}
 	c.PreserveFDs, c.NoPivot, c.NoNewKeyring = m.preserve, m.noPivot, m.noNewKeyring
-	// Paths of the command line begin where we are, and not where the bundle is.
-	for _, path := range []*string{&m.io.PIDFile, &m.io.ConsoleSocket} {
+	c.SystemdCgroup = a.systemd
+	return c, absolute(&m.io)
+}
+
+// ioFlags adds the flags by which a caller learns of a process.
+func ioFlags(flags *flag.FlagSet, io *runtime.IO) {
+	flags.StringVar(&io.PIDFile, "pid-file", "", "")
+	flags.StringVar(&io.ConsoleSocket, "console-socket", "", "")
+	flags.StringVar(&io.PidfdSocket, "pidfd-socket", "", "")
+}
+
+// absolute makes their paths absolute: they begin where we are, and not where the bundle
+// is.
+func absolute(io *runtime.IO) (err error) {
+	for _, path := range []*string{&io.PIDFile, &io.ConsoleSocket, &io.PidfdSocket} {
 		if *path == "" {
 			continue
 		}
 		if *path, err = filepath.Abs(*path); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return c, nil
+	return nil
 }
 
 // create makes a container whose command waits.
@@ -67,7 +88,7 @@ func (a *app) create(args []string) (int, error) {
 	if err := arguments(flags, args, 1, 1); err != nil {
 		return 0, err
 	}
-	request, err := m.request(flags.Arg(0))
+	request, err := m.request(a, flags.Arg(0))
 	if err != nil {
 		return 0, err
 	}
@@ -117,7 +138,7 @@ func (a *app) plan(args []string) (int, error) {
 	if id == "" {
 		id = "ID"
 	}
-	request, err := m.request(id)
+	request, err := m.request(a, id)
 	if err != nil {
 		return 0, err
 	}

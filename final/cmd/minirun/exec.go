@@ -6,14 +6,13 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/signal"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 
 	"lab/final/internal/runtime"
 	"lab/final/internal/spec"
+	"lab/final/internal/stage"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
@@ -61,8 +60,7 @@ func (e *adding) flags() *flag.FlagSet {
 	flags.BoolVar(&e.IgnorePaused, "ignore-paused", false, "")
 	flags.IntVar(&e.PreserveFDs, "preserve-fds", 0, "")
 	flags.StringVar(&e.Sub, "cgroup", "", "")
-	flags.StringVar(&e.IO.PIDFile, "pid-file", "", "")
-	flags.StringVar(&e.IO.ConsoleSocket, "console-socket", "", "")
+	ioFlags(flags, &e.IO)
 	return flags
 }
 
@@ -74,28 +72,27 @@ func (a *app) exec(args []string) (int, error) {
 	if err := arguments(flags, args, 1, many); err != nil {
 		return 0, err
 	}
+	// There are processes in the container that see the new one from its birth.
+	if err := stage.Protect(); err != nil {
+		return 0, in("exec", err)
+	}
 	id := flags.Arg(0)
 	process, err := e.process(a.rt, id, flags.Args()[1:])
 	if err != nil {
 		return 0, in("exec", err)
 	}
 	e.Process = process
-	for _, path := range []*string{&e.IO.PIDFile, &e.IO.ConsoleSocket} {
-		if *path == "" {
-			continue
-		}
-		if *path, err = filepath.Abs(*path); err != nil {
-			return 0, err
-		}
+	if err := absolute(&e.IO); err != nil {
+		return 0, err
 	}
 	return a.add(id, e)
 }
 
 // add adds the process, and without --detach waits for its end.
 func (a *app) add(id string, e adding) (int, error) {
-	signals := make(chan os.Signal, 64)
+	var signals <-chan os.Signal
 	if !e.detach {
-		signal.Notify(signals)
+		signals = listen()
 	}
 	var console *runtime.Console
 	var err error

@@ -2,6 +2,9 @@ package main_test
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -12,6 +15,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 )
 
 // runtime.md, "Lifecycle": created, running, stopped, and gone.
@@ -165,32 +169,6 @@ func TestHookFails(t *testing.T) {
 	}
 }
 
-// However early create is killed, delete --force leaves nothing, and the command of a
-// container whose maker is dead never runs.
-func TestKilledCreate(t *testing.T) {
-	const moments = 24
-	data := t.TempDir()
-	for i := range moments {
-		e := newEngine(t, "sh", "-c", "echo ran > /data/ran")
-		e.config.Mounts = append(e.config.Mounts, specs.Mount{
-			Destination: "/data", Type: "bind", Source: data, Options: []string{"bind"},
-		})
-		e.write()
-		cmd := e.command("create", "--pid-file", filepath.Join(e.bundle, "pid"), "web")
-		require.NoError(t, cmd.Start())
-		time.Sleep(time.Duration(i) * time.Millisecond / 2) // the moment is what is tried
-		require.NoError(t, cmd.Process.Kill())
-		_ = cmd.Wait() // it was killed, or had ended
-		e.ok("delete", "--force", "web")
-		if _, err := os.Stat(e.state); err == nil {
-			e.empty()
-		}
-		assert.NoFileExists(t, filepath.Join(data, "ran"))
-	}
-	require.Eventually(t, func() bool { return len(inits(t)) == 0 }, long, time.Millisecond,
-		"no init is left")
-}
-
 // inits lists the processes that are minirun as init.
 func inits(t *testing.T) []int {
 	t.Helper()
@@ -253,4 +231,63 @@ func TestUsage(t *testing.T) {
 		assert.Equal(t, 2, r.status, args)
 		assert.Contains(t, r.err, "usage", args)
 	}
+	for _, verb := range []string{"checkpoint", "restore"} {
+		r := e.do(verb, "web")
+		assert.Equal(t, 1, r.status)
+		assert.Contains(t, r.err, "minirun: "+verb+": not supported")
+	}
+}
+
+// An engine gets the process itself, which no other one can be taken for: of a new
+// container, and of a process that is added.
+func TestPidfdSocket(t *testing.T) {
+	e := newEngine(t, "sleep", "1000")
+	e.write()
+	path := filepath.Join(t.TempDir(), "socket")
+	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, listener.Close()) })
+
+	file := filepath.Join(e.bundle, "pid")
+	e.ok("create", "--pidfd-socket", path, "--pid-file", file, "web")
+	e.ok("start", "web")
+	assert.Equal(t, pidIn(t, file), processSent(t, listener))
+	e.ok("exec", "--detach", "--pidfd-socket", path, "--pid-file", file, "web", "sleep", "1000")
+	assert.Equal(t, pidIn(t, file), processSent(t, listener))
+
+	r := e.do("create", "--pidfd-socket", "/nowhere", "other")
+	assert.Equal(t, 1, r.status)
+	assert.Contains(t, r.err, "send the process to /nowhere")
+}
+
+// pidIn reads a file with the number of a process.
+func pidIn(t *testing.T, file string) string {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	require.NoError(t, err)
+	return string(text)
+}
+
+// processSent receives an open process and tells its number.
+//
+//	Pid:	4711
+func processSent(t *testing.T, listener *net.UnixListener) string {
+	t.Helper()
+	require.NoError(t, listener.SetDeadline(time.Now().Add(long)))
+	socket, err := listener.AcceptUnix()
+	require.NoError(t, err)
+	defer socket.Close()
+	text, rights := make([]byte, 16), make([]byte, unix.CmsgSpace(4))
+	_, n, _, _, err := socket.ReadMsgUnix(text, rights)
+	require.NoError(t, err)
+	messages, err := unix.ParseSocketControlMessage(rights[:n])
+	require.NoError(t, err)
+	require.Len(t, messages, 1)
+	fds, err := unix.ParseUnixRights(&messages[0])
+	require.NoError(t, err)
+	info, err := os.ReadFile(fmt.Sprintf("/proc/self/fdinfo/%d", fds[0]))
+	require.NoError(t, errors.Join(err, unix.Close(fds[0])))
+	_, pid, _ := strings.Cut(string(info), "Pid:\t")
+	pid, _, _ = strings.Cut(pid, "\n")
+	return pid
 }

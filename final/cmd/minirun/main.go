@@ -12,8 +12,8 @@
 //	minirun kill web TERM                 send a signal
 //	minirun delete --force web            remove it, whatever it does
 //
-// The global flags are --root DIR, --log FILE, --log-format text|json, --debug, and, for
-// the sake of those who always give them, --systemd-cgroup and --rootless BOOL. See the
+// The global flags are --root DIR, --log FILE, --log-format text|json, --debug,
+// --systemd-cgroup and, for the sake of those who always give it, --rootless BOOL. See the
 // OCI runtime specification and final/README.md.
 package main
 
@@ -27,6 +27,7 @@ import (
 	"strconv"
 	"strings"
 
+	"lab/final/internal/cgroup"
 	"lab/final/internal/initproc"
 	"lab/final/internal/runtime"
 
@@ -44,10 +45,11 @@ var errUsage = errors.New("usage")
 
 // app is one run of this program.
 type app struct {
-	rt    *runtime.Runtime
-	log   logger
-	out   io.Writer
-	debug bool
+	rt      *runtime.Runtime
+	log     logger
+	out     io.Writer
+	debug   bool
+	systemd bool // it makes the cgroups
 }
 
 // verb is a word of the command line and what it does.
@@ -88,6 +90,8 @@ func main() {
 			os.Exit(initproc.Main(socket))
 		}
 	}
+	// The runtime may run on any thread, which is cheaper.
+	goruntime.UnlockOSThread()
 	initproc.RestoreFileLimit()
 	a := &app{out: os.Stdout}
 	status, err := a.main(os.Args[1:])
@@ -105,7 +109,7 @@ func (a *app) main(args []string) (int, error) {
 	flags.StringVar(&a.log.path, "log", "", "")
 	flags.StringVar(&a.log.format, "log-format", "text", "")
 	flags.BoolVar(&a.debug, "debug", false, "")
-	systemd := flags.Bool("systemd-cgroup", false, "")
+	flags.BoolVar(&a.systemd, "systemd-cgroup", false, "")
 	flags.String("rootless", "auto", "") // it is seen, not asked
 	asked := flags.Bool("version", false, "")
 	flags.BoolVar(asked, "v", false, "")
@@ -117,10 +121,6 @@ func (a *app) main(args []string) (int, error) {
 	}
 	if *asked {
 		return 0, a.version()
-	}
-	if *systemd {
-		return 0, errors.New("--systemd-cgroup: not supported by minirun: " +
-			"have the engine use cgroupfs")
 	}
 	if a.log.format != "text" && a.log.format != "json" {
 		return 0, fmt.Errorf("%w: --log-format %q is none of text, json", errUsage, a.log.format)
@@ -147,6 +147,9 @@ func (a *app) dispatch(words []string) (int, error) {
 		}
 		return status, err
 	}
+	if words[0] == "checkpoint" || words[0] == "restore" {
+		return 0, fmt.Errorf("%s: not supported: minirun does not keep processes", words[0])
+	}
 	return 0, fmt.Errorf("%w: there is no verb %q", errUsage, words[0])
 }
 
@@ -157,7 +160,8 @@ func (a *app) help() error {
 	for _, v := range verbs() {
 		fmt.Fprintf(&b, "  minirun %s\n", strings.TrimSpace(v.name+" "+v.args))
 	}
-	b.WriteString("\nbefore the verb: --root DIR --log FILE --log-format text|json --debug\n")
+	b.WriteString("\nbefore the verb: --root DIR --log FILE --log-format text|json --debug " +
+		"--systemd-cgroup\n")
 	_, err := io.WriteString(a.out, b.String())
 	return err
 }
@@ -218,6 +222,8 @@ func hint(err error) string {
 		return "minirun delete --force removes a container, whatever it does"
 	case errors.Is(err, runtime.ErrRunning):
 		return "minirun kill stops it, minirun delete --force removes it all the same"
+	case errors.Is(err, cgroup.ErrNoSystemd):
+		return "have the engine use cgroupfs, as with podman --cgroup-manager=cgroupfs"
 	case errors.Is(err, unix.EPERM) && os.Geteuid() != 0:
 		return "run it as root, or write a configuration with minirun spec --rootless"
 	}

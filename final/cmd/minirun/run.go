@@ -24,14 +24,14 @@ func (a *app) run(args []string) (int, error) {
 		return 0, err
 	}
 	id := flags.Arg(0)
-	request, err := m.request(id)
+	request, err := m.request(a, id)
 	if err != nil {
 		return 0, err
 	}
-	signals := make(chan os.Signal, 64)
+	var signals <-chan os.Signal
 	if !*detach {
 		// It is listened for them before there is a container, so none is lost.
-		signal.Notify(signals)
+		signals = listen()
 	}
 	var console *runtime.Console
 	if request.Config.Process.Terminal && !*detach && m.io.ConsoleSocket == "" {
@@ -86,6 +86,15 @@ func statusOf(err error) int {
 	return 125
 }
 
+// listen listens for the signals that are passed on, and for that of a child's end. It
+// names them, for each one costs two changes of threads: all of them half a start.
+func listen() <-chan os.Signal {
+	signals := make(chan os.Signal, 64)
+	signal.Notify(signals, unix.SIGCHLD, unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM,
+		unix.SIGUSR1, unix.SIGUSR2, unix.SIGALRM, unix.SIGCONT, unix.SIGWINCH)
+	return signals
+}
+
 // wait waits for the end of the container's init, a child of ours, and passes on
 // signals to it meanwhile.
 func wait(pid int, signals <-chan os.Signal, console *runtime.Console) (int, error) {
@@ -103,8 +112,8 @@ func wait(pid int, signals <-chan os.Signal, console *runtime.Console) (int, err
 			return status.ExitStatus(), nil
 		}
 		switch s := <-signals; s {
-		case unix.SIGCHLD, unix.SIGURG, unix.SIGPIPE:
-			// A child of ours has changed; Go's own; ours alone.
+		case unix.SIGCHLD:
+			// A child of ours has changed.
 		case unix.SIGWINCH:
 			console.Resize(os.Stdin)
 		default:

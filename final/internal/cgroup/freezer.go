@@ -55,16 +55,18 @@ func (c *Cgroup) Frozen() (bool, error) {
 	if err != nil {
 		return false, err
 	}
+	return p.frozen()
+}
+
+// frozen reads the state of one place.
+func (p Place) frozen() (bool, error) {
 	file := "freezer.state"
 	if p.Version == 2 {
 		file = "cgroup.freeze"
 	}
 	text, err := os.ReadFile(filepath.Join(p.Dir, file))
-	if err != nil {
-		return false, err
-	}
 	state := strings.TrimSpace(string(text))
-	return state == "1" || state == "FROZEN" || state == "FREEZING", nil
+	return state == "1" || state == "FROZEN" || state == "FREEZING", err
 }
 
 // freezer is where the container can be frozen.

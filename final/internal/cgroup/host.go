@@ -1,9 +1,7 @@
 package cgroup
 
 import (
-	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -16,6 +14,8 @@ type Host struct {
 	// Rootless says that this process is not the machine's root: it is an ordinary
 	// user or root of a user namespace, and device rules are not its to make.
 	Rootless bool `json:"rootless,omitempty"`
+	// Systemd says that systemd is the machine's first process.
+	Systemd bool `json:"systemd,omitempty"`
 }
 
 // Hierarchy is one mounted tree of cgroups.
@@ -27,49 +27,6 @@ type Hierarchy struct {
 	// Controllers are those of the mount or, of version 2, of its cgroup.controllers.
 	// A named hierarchy of version 1 has one that limits nothing: name=systemd.
 	Controllers []string `json:"controllers"`
-}
-
-// ReadHost looks at this machine.
-func ReadHost() (Host, error) {
-	mounts, err := os.ReadFile("/proc/self/mountinfo")
-	if err != nil {
-		return Host{}, fmt.Errorf("find the cgroup mounts: %w", err)
-	}
-	own, err := os.ReadFile("/proc/self/cgroup")
-	if err != nil {
-		return Host{}, fmt.Errorf("find this process's cgroups: %w", err)
-	}
-	h, err := parseHost(string(mounts), string(own))
-	if err != nil {
-		return Host{}, err
-	}
-	for i := range h.Hierarchies {
-		if v2 := &h.Hierarchies[i]; v2.Version == 2 {
-			text, err := os.ReadFile(filepath.Join(v2.Mount, "cgroup.controllers"))
-			if err != nil {
-				return Host{}, fmt.Errorf("find the controllers of version 2: %w", err)
-			}
-			v2.Controllers = strings.Fields(string(text))
-		}
-	}
-	h.Rootless, err = isRootless()
-	return h, err
-}
-
-// isRootless tells the machine's root from others by the map of user ids. Only the
-// first user namespace has all of them:
-//
-//	0          0 4294967295
-func isRootless() (bool, error) {
-	text, err := os.ReadFile("/proc/self/uid_map")
-	if errors.Is(err, os.ErrNotExist) {
-		return os.Geteuid() != 0, nil // a kernel without user namespaces
-	}
-	if err != nil {
-		return false, fmt.Errorf("find the user namespace: %w", err)
-	}
-	first := slices.Equal(strings.Fields(string(text)), []string{"0", "0", "4294967295"})
-	return !first || os.Geteuid() != 0, nil
 }
 
 // parseHost joins what two files say. A hierarchy is known by the type and the

@@ -72,7 +72,7 @@ func (p *Place) make(needed []string) error {
 	if err := p.mustBeEmpty(); err != nil {
 		return err
 	}
-	setMark(p.Dir) // also if somebody has made it for us
+	p.mark(p.Dir) // also if somebody has made it for us
 	return nil
 }
 
@@ -92,13 +92,14 @@ func (p *Place) makeParents(dir string) error {
 //	mkdir /sys/fs/cgroup/memory/NAME
 func (p *Place) makeOne(dir string) error {
 	err := unix.Mkdir(dir, 0o755)
+	_, marked := markOf(dir)
 	switch {
 	case err == nil:
 		p.Made = append(p.Made, dir)
-		setMark(dir)
+		p.mark(dir)
 	case !errors.Is(err, unix.EEXIST):
 		return fmt.Errorf("mkdir %s: %w", dir, err)
-	case dir != p.Dir && !isMarked(dir):
+	case dir != p.Dir && !marked:
 		return nil // somebody else's, and not ours to configure
 	}
 	if p.Version == 1 && slices.Contains(p.Controllers, "cpuset") {
@@ -131,16 +132,34 @@ func copyCpuset(dir string) error {
 	return nil
 }
 
-// mustBeEmpty refuses a cgroup in which processes are: they would be limited,
-// frozen and killed with the container (config-linux.md, "Control groups").
+// mustBeEmpty refuses a cgroup in which processes are, or below it: they would be limited,
+// frozen and killed with the container (config-linux.md, "Control groups"). And it
+// refuses a frozen one, in which init would never begin.
 func (p *Place) mustBeEmpty() error {
 	if slices.Contains(p.Made, p.Dir) {
 		return nil
 	}
-	pids, err := readWords(filepath.Join(p.Dir, "cgroup.procs"))
-	if err == nil && len(pids) > 0 { // 0 is one that we cannot see
-		err = fmt.Errorf("cgroup %s: process %s is in it, which is not the container's",
-			p.Dir, pids[0])
+	err := filepath.WalkDir(p.Dir, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || !entry.IsDir() {
+			return err
+		}
+		// 0 is one of a pid namespace that we do not see.
+		pids, err := readWords(filepath.Join(path, "cgroup.procs"))
+		if err == nil && len(pids) > 0 {
+			err = fmt.Errorf("cgroup %s: process %s is in it, which is not the container's",
+				path, pids[0])
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	frozen, err := p.frozen()
+	if err == nil && frozen {
+		err = fmt.Errorf("cgroup %s: it is frozen", p.Dir)
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil // version 1 without the freezer
 	}
 	return err
 }

@@ -55,7 +55,8 @@ func limitProperties(writes []Write) []property {
 				period, err = strconv.ParseUint(words[1], 10, 64)
 			}
 			if err == nil && period > 0 {
-				list = append(list, property{"CPUQuotaPerSecUSec", perSecond(n, period)})
+				list = append(list, property{"CPUQuotaPerSecUSec", perSecond(n, period)},
+					property{"CPUQuotaPeriodUSec", period})
 			}
 		default:
 			if name := names[w.File]; name != "" {
@@ -75,6 +76,15 @@ func perSecond(quota, period uint64) uint64 {
 		return noLimit
 	}
 	return (quota*second/period + step - 1) / step * step
+}
+
+// writeProperties writes them all.
+func writeProperties(w *wire, list []property) {
+	w.array(8, func() {
+		for _, p := range list {
+			p.write(w)
+		}
+	})
 }
 
 // write writes a name and a value with its type.

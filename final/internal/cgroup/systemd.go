@@ -3,6 +3,7 @@
 package cgroup
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path"
@@ -17,6 +18,8 @@ import (
 type Scope struct {
 	Slice string `json:"slice"` // user.slice
 	Unit  string `json:"unit"`  // libpod-1234.scope
+	// Socket is where the systemd listens that has made it.
+	Socket string `json:"socket,omitempty"`
 }
 
 // ParseScope reads a cgroupsPath as clients write it for --systemd-cgroup,
@@ -52,6 +55,32 @@ func ParseScope(cgroupsPath, id string, rootless bool) (Scope, error) {
 	return s, nil
 }
 
+// Scope is the unit of a container whose cgroupsPath this is, and the cgroup that is
+// asked for: the unit's.
+func (h Host) Scope(cgroupsPath, id string, l Limits) (Scope, Request, error) {
+	if !h.Systemd {
+		return Scope{}, Request{}, ErrNoSystemd
+	}
+	s, err := ParseScope(cgroupsPath, id, h.Rootless)
+	r := Request{Needed: l.Needed, Wished: append(accounting(), "freezer")}
+	r.Path = path.Join(h.managed(), s.Path())
+	return s, r, err
+}
+
+// managed is the cgroup below which systemd makes its units: for an ordinary user that of
+// the user's own manager, else the top.
+//
+//	0::/user.slice/user-1000.slice/user@1000.service/app.slice/x.scope
+func (h Host) managed() string {
+	for _, hierarchy := range h.Hierarchies {
+		before, _, found := strings.Cut(hierarchy.Own, ".service/")
+		if h.Rootless && found && strings.Contains(before, "/user@") {
+			return before + ".service"
+		}
+	}
+	return "/"
+}
+
 // Path is where systemd puts the unit, below its own top: each dash of a slice's name
 // is a step down.
 //
@@ -69,25 +98,69 @@ func (s Scope) Path() string {
 	return path.Join(dir, s.Unit)
 }
 
-// StartScope has systemd make the unit around a process that is there already, and
-// then makes what of the cgroup systemd has not made: on version 1 it knows only some
-// of the controllers. The process is init before it does anything.
+// StartScope has systemd make the unit around a process that is there already: init, before
+// it does anything. What is returned can be removed, and is to be completed by Adopt.
 //
 //	busctl call … StartTransientUnit 'ssa(sv)a(sa(sv))' web.scope replace 9 PIDs au 1 4711 …
-func StartScope(h Host, s Scope, pid int, l Limits) (*Cgroup, error) {
+func StartScope(h Host, s Scope, pid int, r Request, l Limits) (*Cgroup, error) {
 	if pid <= 1 {
-		return nil, fmt.Errorf("start %s: there is no process %d", s.Unit, pid)
+		return nil, fmt.Errorf("there is no process %d", pid)
 	}
-	b, err := dial(socket(h.Rootless))
+	s.Socket = socket(h.Rootless)
+	err := s.ask(func(b *bus) error { return b.startUnit(s.Unit, scopeProperties(s, pid, l)) })
 	if err != nil {
-		return nil, fmt.Errorf("start %s: %w", s.Unit, err)
+		return nil, err
+	}
+	return scopeOf(h, s, pid, r)
+}
+
+// limit tells systemd of limits that have changed; a restart of the machine ends them.
+//
+//	systemctl set-property --runtime web.scope MemoryMax=64M
+func (s Scope) limit(writes []Write) error {
+	properties := limitProperties(writes)
+	if len(properties) == 0 {
+		return nil
+	}
+	body := &wire{}
+	body.string(s.Unit)
+	body.uint32(1) // true: until the machine is restarted
+	writeProperties(body, properties)
+	err := s.ask(func(b *bus) error { return b.do("SetUnitProperties", "sba(sv)", body) })
+	if err != nil {
+		return fmt.Errorf("set the limits of %s: %w", s.Unit, err)
+	}
+	return nil
+}
+
+// stop has systemd stop the unit, which ends whatever runs in it still. One that is gone
+// already is fine: it goes by itself with its last process.
+//
+//	systemctl stop web.scope
+func (s Scope) stop() error {
+	body := &wire{}
+	body.string(s.Unit)
+	body.string("replace")
+	err := s.ask(func(b *bus) error { return b.job("StopUnit", "ss", body) })
+	if err == nil || strings.Contains(err.Error(), "not loaded") {
+		return nil
+	}
+	return fmt.Errorf("stop %s: %w", s.Unit, err)
+}
+
+// ask talks with systemd.
+func (s Scope) ask(say func(*bus) error) error {
+	b, err := dial(s.Socket)
+	if err != nil {
+		return err
 	}
 	defer b.conn.Close()
-	if err := b.startUnit(s.Unit, scopeProperties(s, pid, l)); err != nil {
-		return nil, fmt.Errorf("start %s: %w", s.Unit, err)
-	}
-	return adopt(h, s, pid, l)
+	return say(b)
 }
+
+// ErrNoSystemd means that nobody is there to make a scope (sd_booted(3)).
+var ErrNoSystemd = errors.New("--systemd-cgroup: systemd does not run this machine: there is " +
+	"no /run/systemd/system")
 
 // socket is where systemd listens: the machine's, or the user's own.
 func socket(rootless bool) string {
@@ -101,81 +174,25 @@ func socket(rootless bool) string {
 	return filepath.Join(dir, "systemd/private")
 }
 
-// startUnit waits until systemd has done the job.
+// startUnit makes a unit and waits until systemd has done that job.
 func (b *bus) startUnit(unit string, properties []property) error {
 	body := &wire{}
 	body.string(unit)
 	body.string("replace")
-	body.array(8, func() {
-		for _, p := range properties {
-			p.write(body)
-		}
-	})
+	writeProperties(body, properties)
 	body.array(8, func() {}) // no other units
-	serial, err := b.call("StartTransientUnit", "ssa(sv)a(sa(sv))", body)
-	if err != nil {
-		return err
-	}
-	job, results := "", map[string]string{}
-	for job == "" || results[job] == "" {
-		m, err := b.receive()
-		if err != nil {
-			return fmt.Errorf("wait for systemd: %w", err)
-		}
-		switch {
-		case m.kind == methodError && m.replyTo == serial:
-			return fmt.Errorf("systemd says: %s", m.body.readString())
-		case m.kind == methodReturn && m.replyTo == serial:
-			job = m.body.readString()
-		case m.kind == signalMessage && m.member == "JobRemoved":
-			// id, path of the job, unit, result
-			m.body.readUint32()
-			removed := m.body.readString()
-			m.body.readString()
-			results[removed] = m.body.readString()
-		}
-		if m.body.err != nil {
-			return m.body.err
-		}
-	}
-	if results[job] != "done" {
-		return fmt.Errorf("systemd says: the job is %s", results[job])
-	}
-	return nil
+	return b.job("StartTransientUnit", "ssa(sv)a(sa(sv))", body)
 }
 
-// adopt finds the process's cgroup in each hierarchy that is needed, makes the ones that
-// systemd has not made, and moves the process there.
-func adopt(h Host, s Scope, pid int, l Limits) (*Cgroup, error) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid))
-	if err != nil {
-		return nil, err
-	}
-	own, err := parseOwn(string(text))
-	if err != nil {
-		return nil, err
-	}
-	made, known := own["name=systemd"] // version 1 and hybrid
-	if !known {
-		made = own[""]
-	}
-	if path.Base(made) != s.Unit {
-		return nil, fmt.Errorf("start %s: systemd has done it, but process %d is in cgroup %s",
-			s.Unit, pid, made)
-	}
-	r := Request{Path: made, Needed: l.Needed, Wished: append(accounting(), "freezer")}
-	places, err := h.Places(r)
-	if err != nil {
-		return nil, err
-	}
-	c := &Cgroup{Path: made, Made: true}
-	for _, p := range places {
-		if err := p.adopt(pid, l.Needed); err != nil {
-			return nil, err
+// Adopt makes what of the cgroup systemd has not made, and moves the process there: on
+// version 1 systemd knows only some of the controllers.
+func (c *Cgroup) Adopt(pid int, needed []string) error {
+	for i := range c.Places {
+		if err := c.Places[i].adopt(pid, needed); err != nil {
+			return err
 		}
-		c.Places = append(c.Places, p)
 	}
-	return c, nil
+	return nil
 }
 
 // adopt makes sure of one place.
@@ -190,11 +207,32 @@ func (p *Place) adopt(pid int, needed []string) error {
 	if err != nil {
 		return err
 	}
-	setMark(p.Dir)
 	procs, who := filepath.Join(p.Dir, "cgroup.procs"), strconv.Itoa(pid)
 	members, err := readWords(procs)
 	if err != nil || slices.Contains(members, who) {
 		return err
 	}
 	return writeFile(procs, who)
+}
+
+// scopeOf finds where systemd has put a process, and where else it will be.
+func scopeOf(h Host, s Scope, pid int, r Request) (*Cgroup, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid))
+	if err != nil {
+		return nil, err
+	}
+	own, err := parseOwn(string(text))
+	if err != nil {
+		return nil, err
+	}
+	made, known := own["name=systemd"] // version 1 and hybrid
+	if !known {
+		made = own[""]
+	}
+	if path.Base(made) != s.Unit {
+		return nil, fmt.Errorf("systemd has done it, but process %d is in cgroup %s", pid, made)
+	}
+	r.Path = made
+	places, err := h.Places(r)
+	return &Cgroup{Path: made, Places: places, Made: true, Scope: &s}, err
 }

@@ -62,9 +62,14 @@ func (w Write) check(dir string) error {
 // Update does the writes for a container that runs. Which of two limits must be
 // raised or lowered first (memory before memory and swap, quota before burst) depends
 // on what they are: one that the kernel calls invalid is tried again after the rest.
-// Compile the writes from the resources as they are to be, old ones included: version
-// 2 has some settings in one file, and a new period alone would lift the quota.
+// Compile the writes from what Merge returns. systemd is told first what it knows of
+// them, for it writes it, too.
 func (c *Cgroup) Update(writes []Write) error {
+	if c.Scope != nil {
+		if err := c.Scope.limit(writes); err != nil {
+			return err
+		}
+	}
 	var again []Write
 	for _, w := range writes {
 		err := c.Write(w)

@@ -114,7 +114,11 @@ func permissions(mode uint32) uint32 { return mode & 0o7777 }
 // Make makes the node in the directory dir. EPERM, in a user namespace, means that
 // only Bind can. A node that is there already is fine if it is the same device.
 //
-//	mknod -m MODE NAME c MAJOR MINOR && chown UID:GID NAME
+// The mode is the one it is made with, less the umask, which is to be 0: by a later
+// chmod(2) of the name, which follows links, a file of the host's could get the mode, if
+// somebody else can write in that directory.
+//
+//	mknod -m MODE NAME c MAJOR MINOR && chown -h UID:GID NAME
 func (n Node) Make(dir int, name string) error {
 	number := int(unix.Mkdev(n.Major, n.Minor))
 	err := unix.Mknodat(dir, name, n.Mode, number)
@@ -127,10 +131,6 @@ func (n Node) Make(dir int, name string) error {
 	err = unix.Fchownat(dir, name, int(n.UID), int(n.GID), unix.AT_SYMLINK_NOFOLLOW)
 	if err != nil {
 		return fmt.Errorf("chown %s to %d:%d: %w", n.Path, n.UID, n.GID, err)
-	}
-	// The umask has taken bits away, and chown the bits for set-user-ID.
-	if err := unix.Fchmodat(dir, name, permissions(n.Mode), 0); err != nil {
-		return fmt.Errorf("chmod %s to %04o: %w", n.Path, permissions(n.Mode), err)
 	}
 	return nil
 }

@@ -40,6 +40,8 @@ func newDev(t *testing.T) (path string, dir int) {
 	dir, err := unix.Open(path, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, unix.Close(dir)) })
+	mask := unix.Umask(0)
+	t.Cleanup(func() { unix.Umask(mask) })
 	return path, dir
 }
 
@@ -59,8 +61,6 @@ func stat(t *testing.T, path string) string {
 func TestMake(t *testing.T) {
 	need.RealRoot(t)
 	path, dir := newDev(t)
-	old := unix.Umask(0o077)
-	defer unix.Umask(old)
 	for _, n := range Defaults() {
 		name := filepath.Base(n.Path)
 		require.NoError(t, n.Make(dir, name))
@@ -88,7 +88,7 @@ func works(t *testing.T, dev string) {
 func TestMakeAsConfigured(t *testing.T) {
 	need.RealRoot(t)
 	path, dir := newDev(t)
-	mode, uid, gid := fs.FileMode(0o4640), uint32(12), uint32(34)
+	mode, uid, gid := fs.FileMode(0o1642), uint32(12), uint32(34)
 	for _, given := range []specs.LinuxDevice{
 		{Path: "/dev/x", Type: "c", Major: 10, Minor: 200, FileMode: &mode, UID: &uid, GID: &gid},
 		{Path: "/dev/pipe", Type: "p"},
@@ -97,7 +97,7 @@ func TestMakeAsConfigured(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, n.Make(dir, filepath.Base(n.Path)))
 	}
-	require.Equal(t, "c 4640 10:200 12:34", stat(t, filepath.Join(path, "x")))
+	require.Equal(t, "c 1642 10:200 12:34", stat(t, filepath.Join(path, "x")))
 	require.Equal(t, "p 0666 0:0 0:0", stat(t, filepath.Join(path, "pipe")))
 }
 

@@ -111,6 +111,8 @@ func (p *process) life(action plan.Action) (mine bool, err error) {
 		_, err = unix.Setsid()
 	case plan.NewKeyring:
 		_, err = unix.KeyctlJoinSessionKeyring(op.Name)
+	case plan.UnshareCgroup:
+		err = unix.Unshare(unix.CLONE_NEWCGROUP)
 	case plan.Sethostname:
 		err = unix.Sethostname([]byte(op.Name))
 	case plan.Setdomainname:

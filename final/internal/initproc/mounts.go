@@ -44,7 +44,7 @@ func (p *process) mounts(action plan.Action) (mine bool, err error) {
 // bind shows a part of the host.
 func (p *process) bind(op plan.Bind) error {
 	return p.root.Bind(rootfs.Tree{
-		Source: op.Source, Target: op.Target, Recursive: op.Recursive,
+		Source: op.Source, Open: p.job.Files[op.From], Target: op.Target, Recursive: op.Recursive,
 		Attrs: rootfs.Attrs(op.Attrs), All: rootfs.Attrs(op.Tree), Propagation: op.Propagation,
 	})
 }

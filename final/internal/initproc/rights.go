@@ -4,13 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
 	"strings"
 	"syscall"
 
 	"lab/final/internal/plan"
 	"lab/final/internal/seccomp"
 	"lab/final/internal/spec"
+	"lab/final/internal/stage"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -151,19 +151,10 @@ func (p *process) exec(op plan.Exec) error {
 	return p.failure(op, unix.Exec(p.program, op.Args, op.Env))
 }
 
-// restore gives signals back what they do to a program that says nothing: Go catches
-// most, and what was ignored or held back by our caller would stay so.
+// restore takes back what Go, or our caller, has done to what outlives an execve(2).
 func restore() {
 	RestoreFileLimit()
-	// Of what was ignored when we began, Go leaves these alone: what is caught, though,
-	// execve(2) gives back its default.
-	for _, s := range []os.Signal{unix.SIGHUP, unix.SIGINT} {
-		if signal.Ignored(s) {
-			signal.Notify(make(chan os.Signal, 1), s)
-		}
-	}
-	var none unix.Sigset_t
-	_ = unix.PthreadSigmask(unix.SIG_SETMASK, &none, nil) // it knows no error with these values
+	stage.DefaultSignals()
 }
 
 // RestoreFileLimit takes back what Go does to the soft limit of open files as a program

@@ -17,6 +17,7 @@ type Bind struct {
 	Attrs       Attrs   `json:"attrs"`
 	Tree        Attrs   `json:"tree"` // also of all mounts below
 	Propagation uintptr `json:"propagation,omitempty"`
+	From        string  `json:"from,omitempty"` // the slot of a tree that is open already
 }
 
 // Words tell about it.
@@ -26,6 +27,9 @@ func (b Bind) Words() Words {
 		flags, shell = flags+"|AT_RECURSIVE", "mount --rbind"
 	}
 	calls := []string{fmt.Sprintf("open_tree(%q, %s)", b.Source, flags)}
+	if b.From != "" {
+		calls = nil
+	}
 	for _, set := range []struct {
 		Attrs
 		flag string
@@ -34,7 +38,7 @@ func (b Bind) Words() Words {
 			calls = append(calls, fmt.Sprintf("mount_setattr(%s, {%s})", set.flag, set.text()))
 		}
 	}
-	calls = append(calls, fmt.Sprintf("move_mount(\"ROOT%s\")", b.Target))
+	calls = append(calls, fmt.Sprintf("move_mount(%s\"ROOT%s\")", b.tree(), b.Target))
 	opts := b.Attrs.words("")
 	opts = append(opts, b.Tree.words("=recursive")...)
 	if len(opts) > 0 {
@@ -51,6 +55,14 @@ func (b Bind) Words() Words {
 		Shell: fmt.Sprintf("%s %s $ROOT%s", shell, b.Source, b.Target),
 		Man:   "open_tree(2)",
 	}
+}
+
+// tree is what is moved, where that was not opened just now.
+func (b Bind) tree() string {
+	if b.From == "" {
+		return ""
+	}
+	return b.From + ", "
 }
 
 // text is what is set and cleared, as a program would write it.

@@ -27,6 +27,7 @@ type compiler struct {
 	config  *specs.Spec
 	host    Host
 	places  []cgroup.Place // the container's cgroup
+	scope   *StartScope    // if it is systemd's to make
 	ops     []Op
 }
 
@@ -93,19 +94,21 @@ func (c *compiler) birth() error {
 		c.add(TitlePID, Runtime, "fd:console", DialConsole{})
 	}
 	c.dialListener()
-	c.joinCgroup()
+	if err := c.openTrees(); err != nil {
+		return err
+	}
 	clone := Clone{Offsets: c.config.Linux.TimeOffsets}
+	c.joinCgroup(&clone)
 	for _, kind := range spec.Kinds() {
 		n, there := spec.Namespace(c.config, kind)
 		switch {
+		case kind == specs.CgroupNamespace && c.scope != nil && n.Path == "":
+			// Init makes it when it is in its cgroup.
 		case there && n.Path == "":
 			clone.Namespaces = append(clone.Namespaces, kind)
 		case there:
 			c.add(titleOf(kind), Runtime, "", Join{kind, n.Path})
 		}
-	}
-	for _, p := range c.places {
-		clone.IntoCgroup = clone.IntoCgroup || p.Version == 2
 	}
 	if err := c.maps(&clone); err != nil {
 		return err
@@ -116,6 +119,9 @@ func (c *compiler) birth() error {
 	}
 	if score := c.config.Process.OOMScoreAdj; score != nil {
 		c.add(TitleCgroups, Runtime, "", OOMScore{*score})
+	}
+	if c.scope != nil {
+		c.startScope()
 	}
 	return nil
 }
@@ -173,6 +179,8 @@ func titleOf(kind specs.LinuxNamespaceType) string {
 // place compiles init's session, keys and names.
 func (c *compiler) place() error {
 	c.add(TitlePID, Init, "", NewSession{})
+	// What is made in the root has the mode that it is made with.
+	c.add(TitleMount, Init, "", Umask{0})
 	c.keyring()
 	if c.config.Hostname != "" {
 		c.add(TitleUTS, Init, "", Sethostname{c.config.Hostname})
@@ -199,7 +207,8 @@ func (c *compiler) meet() error {
 		c.hooks(Runtime, "createRuntime", h.CreateRuntime)
 	}
 	c.sync("go on")
-	if h := c.config.Hooks; h != nil {
+	if h := c.config.Hooks; h != nil && len(h.CreateContainer) > 0 {
+		c.add(TitleExec, Init, "", Umask{defaultUmask})
 		c.hooks(Init, "createContainer", h.CreateContainer)
 	}
 	return nil

@@ -30,7 +30,7 @@ func (c *compiler) root() error {
 	c.add(TitleMount, Init, "", Propagate{Flags: flags})
 	c.add(TitleMount, Init, "fd:root", BindRoot{c.path(c.config.Root.Path)})
 	for i, m := range c.config.Mounts {
-		if err := c.mount(m); err != nil {
+		if err := c.mount(i, m); err != nil {
 			return fmt.Errorf(".mounts[%d]: %s: %w", i, m.Destination, err)
 		}
 	}
@@ -41,7 +41,7 @@ func (c *compiler) root() error {
 }
 
 // mount compiles one entry of mounts.
-func (c *compiler) mount(m specs.Mount) error {
+func (c *compiler) mount(i int, m specs.Mount) error {
 	h, err := sortOptions(m.Options)
 	if err != nil {
 		return err
@@ -51,10 +51,14 @@ func (c *compiler) mount(m specs.Mount) error {
 		if m.Source == "" {
 			return errors.New("a bind mount without a source")
 		}
-		c.add(TitleVolumes, Init, "", Bind{
+		bind := Bind{
 			Source: c.path(m.Source), Target: target, Recursive: h.recursive,
 			Attrs: h.attrs, Tree: h.tree, Propagation: h.propagation,
-		})
+		}
+		if mapped(m, h) {
+			bind.From = TreeSlot(i)
+		}
+		c.add(TitleVolumes, Init, "", bind)
 		return nil
 	}
 	if h.tree != (Attrs{}) {

@@ -58,6 +58,12 @@ func host(all ...cgroup.Hierarchy) plan.Host {
 	return plan.Host{Cgroups: cgroup.Host{Hierarchies: all}, Caps: 1<<41 - 1}
 }
 
+// scoped is a machine that systemd runs.
+func scoped(h plan.Host) plan.Host {
+	h.Cgroups.Systemd = true
+	return h
+}
+
 // rootless is a machine of which an ordinary user runs minirun.
 func rootless() plan.Host {
 	h := v2()
@@ -93,6 +99,14 @@ func TestPlans(t *testing.T) {
 		{"volumes", "volumes", v2(), nil},
 		{"terminal", "terminal", v2(), nil},
 		{"process", "process", v2(), nil},
+		{"a scope of systemd", "limits", scoped(v2()), func(c *spec.Container) {
+			c.SystemdCgroup, c.Config.Linux.CgroupsPath = true, "machine.slice:lab:web"
+			// Its user sees it, and may make cgroups there.
+			c.Config.Process.User.UID = 7
+			for i := range c.Config.Mounts {
+				c.Config.Mounts[i].Options = nil
+			}
+		}},
 		{"no pivot", "readonly", v2(), func(c *spec.Container) {
 			c.NoPivot, c.NoNewKeyring, c.PreserveFDs = true, true, 2
 		}},
@@ -157,7 +171,11 @@ func TestRefused(t *testing.T) {
 	for _, test := range []struct{ name, config, want string }{
 		{
 			"idmap", `"mounts":[{"destination":"/a","source":"/b","options":["bind","idmap"]}]`,
-			`.mounts[0]: /a: option "idmap"`,
+			".mounts[0]: /a: ids are to be mapped, and there are no maps of its own",
+		},
+		{
+			"idmap of a new one", `"mounts":[{"destination":"/a","type":"p","options":["idmap"]}]`,
+			".mounts[0]: /a: only a bind mount can have ids mapped",
 		},
 		{
 			"copy up", `"mounts":[{"destination":"/a","type":"proc","options":["tmpcopyup"]}]`,

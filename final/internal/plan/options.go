@@ -105,6 +105,8 @@ type how struct {
 	bind        bool
 	recursive   bool
 	copyUp      bool
+	mapped      bool // its files have other owners
+	mapAll      bool // and those of all mounts below
 }
 
 // sortOptions sorts a mount's options.
@@ -122,7 +124,7 @@ func sortOptions(words []string) (how, error) {
 		case word == "remount":
 			return h, fmt.Errorf("option %q: there is nothing mounted yet", word)
 		case word == "idmap" || word == "ridmap":
-			return h, fmt.Errorf("option %q: idmapped mounts are not supported by minirun", word)
+			h.mapped, h.mapAll = true, word == "ridmap"
 		case propagation(word) != 0:
 			h.propagation = propagation(word)
 		case !h.flag(word):
@@ -159,7 +161,7 @@ func (o option) attrKnown() bool { return o.attr != 0 || strings.HasSuffix(o.nam
 
 // MountOptions returns the options that are understood, for `features`.
 func MountOptions() []string {
-	words := []string{"bind", "rbind", "defaults", "tmpcopyup"}
+	words := []string{"bind", "rbind", "defaults", "tmpcopyup", "idmap", "ridmap"}
 	for _, o := range options() {
 		words = append(words, o.name)
 		if o.attrKnown() {

@@ -184,7 +184,8 @@ func as[A Action](text json.RawMessage) (Action, error) {
 func kinds() map[string]maker {
 	return map[string]maker{
 		"NewSession": as[NewSession], "NewKeyring": as[NewKeyring],
-		"Sethostname": as[Sethostname], "Setdomainname": as[Setdomainname],
+		"UnshareCgroup": as[UnshareCgroup],
+		"Sethostname":   as[Sethostname], "Setdomainname": as[Setdomainname],
 		"Propagate": as[Propagate], "BindRoot": as[BindRoot], "Mount": as[Mount],
 		"Bind": as[Bind], "BindHost": as[BindHost], "MakeDir": as[MakeDir],
 		"Node": as[Node], "Link": as[Link], "Mask": as[Mask], "Protect": as[Protect],

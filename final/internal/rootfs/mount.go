@@ -146,6 +146,7 @@ func (a Attrs) apply(fd int, how uint) error {
 // Tree is a part of the host that the container shall see.
 type Tree struct {
 	Source      string
+	Open        int // it is open already, as a mount without a place; 0: it is not
 	Target      string
 	Recursive   bool
 	Attrs       Attrs
@@ -158,11 +159,10 @@ type Tree struct {
 //
 //	mount --rbind -o ATTRS SOURCE ROOT/TARGET
 func (r *Root) Bind(t Tree) error {
-	flags := uint(unix.OPEN_TREE_CLONE | unix.OPEN_TREE_CLOEXEC)
-	if t.Recursive {
-		flags |= unix.AT_RECURSIVE
+	tree, err := t.Open, error(nil)
+	if tree == 0 {
+		tree, err = OpenTree(t.Source, t.Recursive)
 	}
-	tree, err := unix.OpenTree(unix.AT_FDCWD, t.Source, flags)
 	if err != nil {
 		return err
 	}
@@ -177,6 +177,28 @@ func (r *Root) Bind(t Tree) error {
 		return err
 	}
 	return r.propagate(t.Target, t.Propagation)
+}
+
+// OpenTree makes a mount without a place of a part of the host, with all that is mounted
+// below it if that is asked for.
+func OpenTree(path string, recursive bool) (int, error) {
+	flags := uint(unix.OPEN_TREE_CLONE | unix.OPEN_TREE_CLOEXEC)
+	if recursive {
+		flags |= unix.AT_RECURSIVE
+	}
+	return unix.OpenTree(unix.AT_FDCWD, path, flags)
+}
+
+// MapOwners has the files of an open tree belong to others: to those for whom their
+// owners stand in a user namespace.
+func MapOwners(tree, namespace int, recursive bool) error {
+	how := uint(unix.AT_EMPTY_PATH)
+	if recursive {
+		how |= unix.AT_RECURSIVE
+	}
+	return unix.MountSetattr(tree, "", how, &unix.MountAttr{
+		Attr_set: unix.MOUNT_ATTR_IDMAP, Userns_fd: uint64(namespace),
+	})
 }
 
 // attach gives a mount without a place one in the root: a directory for a directory,

@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -109,8 +110,9 @@ func (r *Runtime) WatchOOM(id string) (*cgroup.OOM, error) {
 	return c.Cgroup.WatchOOM()
 }
 
-// Update changes the limits of a container.
-func (r *Runtime) Update(id string, resources *specs.LinuxResources) error {
+// Update changes the limits of a container: those that are named, the others stay. If
+// one is refused, those that were changed before it are taken back.
+func (r *Runtime) Update(id string, changes *specs.LinuxResources) error {
 	lock, err := r.lockPatiently(id)
 	if err != nil {
 		return err
@@ -120,21 +122,53 @@ func (r *Runtime) Update(id string, resources *specs.LinuxResources) error {
 	if err != nil {
 		return err
 	}
-	host, err := ReadHost()
+	old, err := r.resources(c)
 	if err != nil {
 		return err
 	}
-	limits, err := cgroup.Compile(resources, host.Cgroups)
+	merged, err := cgroup.Merge(old, changes)
 	if err != nil {
 		return err
 	}
-	if err := c.Cgroup.Update(limits.Writes); err != nil {
+	devices := changes.Devices != nil
+	if err := limit(c.Cgroup, merged, devices); err != nil {
+		return errors.Join(err, limit(c.Cgroup, old, devices))
+	}
+	c.Resources = merged
+	return r.save(c)
+}
+
+// resources are the limits that a container has.
+func (r *Runtime) resources(c *record) (*specs.LinuxResources, error) {
+	if c.Resources != nil {
+		return c.Resources, nil
+	}
+	config, err := r.Config(c.ID)
+	if err != nil {
+		return nil, err
+	}
+	return config.Linux.Resources, nil
+}
+
+// limit writes limits to the cgroup of a container that runs. What devices it may use is
+// left alone if nothing is said of them: on version 1 there are none for a moment.
+func limit(group *cgroup.Cgroup, resources *specs.LinuxResources, devices bool) error {
+	host, err := cgroup.ReadHost()
+	if err != nil || resources == nil {
 		return err
 	}
-	if len(limits.Devices) == 0 {
-		return nil
+	wanted := *resources
+	if !devices {
+		wanted.Devices = nil
 	}
-	return c.Cgroup.Filter(limits.Devices)
+	limits, err := cgroup.Compile(&wanted, host)
+	if err != nil {
+		return err
+	}
+	if err := group.Update(limits.Writes); err != nil || len(limits.Devices) == 0 {
+		return err
+	}
+	return group.Filter(limits.Devices)
 }
 
 // ParseResources reads limits as `update --resources` is given them.

@@ -3,6 +3,7 @@ package runtime
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"time"
@@ -84,7 +85,7 @@ func (c *creation) make() error {
 			return err
 		}
 	}
-	return c.writePIDFile()
+	return c.introduce()
 }
 
 // perform performs one of the operations that only a new container needs.
@@ -92,10 +93,14 @@ func (c *creation) perform(action plan.Action) (mine bool, err error) {
 	switch op := action.(type) {
 	case plan.MakeCgroup:
 		err = c.makeCgroup(op)
+	case plan.StartScope:
+		err = c.startScope(op)
 	case plan.WriteLimit:
 		err = c.record.Cgroup.Write(op.Write)
 	case plan.FilterDevices:
 		err = c.record.Cgroup.Filter(op.Rules)
+	case plan.OwnCgroup:
+		err = c.record.Cgroup.Own(int(op.UID))
 	case plan.JoinCgroup:
 		c.child.Tasks = c.birth.Tasks()
 	case plan.Listen:
@@ -110,6 +115,7 @@ func (c *creation) perform(action plan.Action) (mine bool, err error) {
 
 // makeCgroup makes the cgroup, after a note of where it will be.
 func (c *creation) makeCgroup(op plan.MakeCgroup) error {
+	op.Request.Mark = fmt.Sprint(os.Getpid(), " ", c.record.Created.UnixNano())
 	places, err := c.host.Cgroups.Places(op.Request)
 	if err != nil {
 		return err
@@ -123,9 +129,26 @@ func (c *creation) makeCgroup(op plan.MakeCgroup) error {
 		c.record.Cgroup = nil // it has undone itself
 		return err
 	}
-	c.record.Cgroup = made
+	c.record.Cgroup, c.group = made, made
 	c.birth, err = made.Birth()
 	return err
+}
+
+// startScope has systemd make the cgroup. If we are killed before that is noted it goes
+// with init.
+func (c *creation) startScope(op plan.StartScope) error {
+	made, err := cgroup.StartScope(c.host.Cgroups, op.Scope, c.pid, op.Request, op.Limits)
+	if err != nil {
+		return err
+	}
+	c.record.Cgroup, c.group = made, made
+	if err := c.rt.save(c.record); err != nil {
+		return err
+	}
+	if err := made.Adopt(c.pid, op.Request.Needed); err != nil {
+		return err
+	}
+	return c.rt.save(c.record)
 }
 
 // intended are the directories that are about to be made, so that they are removed

@@ -55,7 +55,7 @@ func (r *Runtime) Exec(id string, e Exec) (pid int, err error) {
 	j := &joining{launch: newLaunch(request, host, e.IO, p), record: record, sub: e.Sub}
 	j.hide = true
 	j.born = func(int) (specs.State, error) { return record.oci(specs.StateRunning), nil }
-	j.ready = j.writePIDFile
+	j.ready = j.introduce
 	defer j.close()
 	if err := j.make(p); err != nil {
 		return 0, errors.Join(err, j.undo())
@@ -88,7 +88,8 @@ func (r *Runtime) request(id string) (*spec.Container, error) {
 	if err := json.Unmarshal(text, c); err != nil {
 		return nil, fmt.Errorf("container %q: %s: %w", id, spec.File, err)
 	}
-	return c, nil
+	c.Config, err = spec.Parse(c.Text)
+	return c, err
 }
 
 // Config is the configuration that a container was made from.
@@ -149,6 +150,7 @@ func (j *joining) joinCgroup(pid int) error {
 	if err != nil {
 		return err
 	}
+	j.group = group
 	if j.birth, err = group.Birth(); err == nil {
 		j.child.Tasks = j.birth.Tasks()
 	}

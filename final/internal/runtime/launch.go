@@ -21,6 +21,7 @@ type IO struct {
 	ConsoleSocket string   // path of the socket to which the terminal is sent
 	Console       *os.File // or such a socket, connected
 	PIDFile       string
+	PidfdSocket   string // path of the socket to which the process is sent, as a file
 }
 
 // launch is a process on its way into a container: the first one, or a later one.
@@ -33,6 +34,7 @@ type launch struct {
 
 	child  stage.Child
 	files  map[string]*os.File // slots
+	group  *cgroup.Cgroup      // where it is born, or nil
 	birth  *cgroup.Birth
 	socket *os.File // to the process
 	pid    int
@@ -74,6 +76,8 @@ func (l *launch) perform(action plan.Action) (err error) {
 		l.files["fd:console"], err = l.dialConsole()
 	case plan.DialListener:
 		l.files["fd:listener"], err = dial(op.Path)
+	case plan.OpenTree:
+		l.files[op.Tree], err = openTree(op)
 	case plan.Join:
 		err = l.join(op)
 	case plan.Clone:
@@ -119,6 +123,9 @@ func (l *launch) clone(op plan.Clone) error {
 	}
 	job := l.hand(theirs)
 	l.pid, err = stage.Start(&l.child)
+	if errors.Is(err, unix.EAGAIN) {
+		err = fmt.Errorf("%w%s", err, l.starved())
+	}
 	if err = errors.Join(err, theirs.Close()); err != nil {
 		return err
 	}
@@ -128,7 +135,10 @@ func (l *launch) clone(op plan.Clone) error {
 	if job.Ops, err = json.Marshal(l.ops); err != nil {
 		return err
 	}
-	return wire.Send(l.socket, job)
+	if err := wire.Send(l.socket, job); err != nil {
+		return fmt.Errorf("init: %w%s", err, l.obituary())
+	}
+	return nil
 }
 
 // hand gives the process its files: standard streams, those it keeps, and ours.
@@ -139,9 +149,15 @@ func (l *launch) hand(socket *os.File) wire.Job {
 	}
 	number := len(l.child.Files)
 	l.child.Args = []string{"minirun", "init", fmt.Sprint(number)}
+	// Init does one thing at a time: four threads are enough, which a limit of pids counts.
+	l.child.Env = []string{"GOMAXPROCS=1"}
 	l.child.Files = append(l.child.Files, socket)
 	job := wire.Job{Files: map[string]int{}, Hide: l.hide}
-	for _, slot := range []string{"fd:start", "fd:console", "fd:listener"} {
+	slots := []string{"fd:start", "fd:console", "fd:listener"}
+	for i := range l.request.Config.Mounts {
+		slots = append(slots, plan.TreeSlot(i))
+	}
+	for _, slot := range slots {
 		if file := l.files[slot]; file != nil {
 			job.Files[slot] = len(l.child.Files)
 			l.child.Files = append(l.child.Files, file)
@@ -154,7 +170,10 @@ func (l *launch) hand(socket *os.File) wire.Job {
 func (l *launch) sync(point string) error {
 	var word wire.Word
 	if err := wire.Receive(l.socket, &word); err != nil {
-		return fmt.Errorf("init: %w%s", err, l.obituary())
+		if errors.Is(err, wire.ErrDead) {
+			err = fmt.Errorf("%w%s", err, l.obituary())
+		}
+		return fmt.Errorf("init: %w", err)
 	}
 	switch {
 	case word.Error != "":
@@ -170,25 +189,59 @@ func (l *launch) sync(point string) error {
 	return wire.Send(l.socket, wire.Word{Point: point})
 }
 
-// obituary says how a process died, where that can be known.
+// obituary says how a process died, and of which limit, where that can be known. It has
+// closed its end of the socket, so it is about to end.
 func (l *launch) obituary() string {
 	var status unix.WaitStatus
-	pid, err := unix.Wait4(l.pid, &status, unix.WNOHANG, nil)
+	pid, err := unix.Wait4(l.pid, &status, 0, nil)
+	for errors.Is(err, unix.EINTR) {
+		pid, err = unix.Wait4(l.pid, &status, 0, nil)
+	}
 	switch {
 	case err != nil || pid != l.pid:
 		return ""
 	case status.Signaled():
-		return fmt.Sprintf(": killed by %s; too little memory, or too few pids?", status.Signal())
+		return fmt.Sprintf(": killed by %s%s", status.Signal(), l.starved())
 	}
-	return fmt.Sprintf(": status %d", status.ExitStatus())
+	return fmt.Sprintf(": status %d%s", status.ExitStatus(), l.starved())
 }
 
-// writePIDFile writes the process's number where an engine looks for it.
-func (l *launch) writePIDFile() error {
+// starved says which limit of its cgroup a process has met, if any.
+func (l *launch) starved() string {
+	if l.group != nil {
+		if why := l.group.Starved(); why != "" {
+			return ": " + why
+		}
+	}
+	return ""
+}
+
+// introduce tells an engine which process it is: by its number in a file, and by the
+// process itself, which no other one can be taken for (pidfd_open(2)).
+func (l *launch) introduce() error {
+	if l.io.PidfdSocket != "" {
+		if err := l.sendPidfd(); err != nil {
+			return fmt.Errorf("send the process to %s: %w", l.io.PidfdSocket, err)
+		}
+	}
 	if l.io.PIDFile == "" {
 		return nil
 	}
 	return write(l.io.PIDFile, fmt.Append(nil, l.pid), 0o644)
+}
+
+// sendPidfd sends the process as an open file.
+func (l *launch) sendPidfd() error {
+	socket, err := dial(l.io.PidfdSocket)
+	if err != nil {
+		return err
+	}
+	pidfd, err := unix.PidfdOpen(l.pid, 0)
+	if err != nil {
+		return errors.Join(fmt.Errorf("pidfd_open %d: %w", l.pid, err), socket.Close())
+	}
+	err = unix.Sendmsg(int(socket.Fd()), []byte("pidfd"), unix.UnixRights(pidfd), nil, 0)
+	return errors.Join(err, unix.Close(pidfd), socket.Close())
 }
 
 // close closes what is ours no longer.

@@ -30,6 +30,9 @@ type record struct {
 	Ready  bool           `json:"ready,omitempty"` // it waits for start, or was started
 	Cgroup *cgroup.Cgroup `json:"cgroup,omitempty"`
 	Hooks  specs.Hooks    `json:"hooks"` // of start and delete
+
+	// Resources are the limits since an update; before, those of the configuration.
+	Resources *specs.LinuxResources `json:"resources,omitempty"`
 }
 
 // State is what `state` and `list` tell of a container.

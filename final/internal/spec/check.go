@@ -70,9 +70,12 @@ func checkMounts(c *specs.Spec) error {
 			found = append(found, wrong(field+".destination",
 				"%q is the root itself", m.Destination))
 		}
-		if len(m.UIDMappings) > 0 || len(m.GIDMappings) > 0 {
-			found = append(found, wrong(field+".uidMappings", "%w", ErrUnsupported))
+		if (len(m.UIDMappings) > 0) != (len(m.GIDMappings) > 0) {
+			found = append(found, wrong(field+".uidMappings",
+				"uidMappings and gidMappings belong together"))
 		}
+		found = append(found, checkMap(field+".uidMappings", m.UIDMappings),
+			checkMap(field+".gidMappings", m.GIDMappings))
 		found = append(found, texts(field, append([]string{m.Destination, m.Source, m.Type},
 			m.Options...)))
 	}

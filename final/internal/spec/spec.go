@@ -35,13 +35,17 @@ const maxSize = 16 << 20
 // command line adds to it.
 type Container struct {
 	ID     string
-	Bundle string // absolute; relative paths of the configuration begin here
-	Config *specs.Spec
+	Bundle string      // absolute; relative paths of the configuration begin here
+	Config *specs.Spec `json:"-"`
+	// Text is what Config was read from. It is what is kept of it: to write it anew would
+	// take a tenth of a start.
+	Text json.RawMessage `json:"config"`
 
 	ConsoleSocket bool // the terminal is sent to a socket of the caller's
 	PreserveFDs   int  // file descriptors from 3 on that the container keeps
 	NoPivot       bool // move the root with MS_MOVE instead of pivot_root(2)
 	NoNewKeyring  bool // keep the caller's session keyring
+	SystemdCgroup bool // have systemd make the cgroup; cgroupsPath is slice:prefix:name
 }
 
 // Load reads and checks the configuration of a bundle.
@@ -61,7 +65,7 @@ func Load(id, bundle string) (*Container, error) {
 	if err != nil {
 		return nil, fmt.Errorf("bundle %s: %s: %w", dir, File, err)
 	}
-	return &Container{ID: id, Bundle: dir, Config: config}, nil
+	return &Container{ID: id, Bundle: dir, Config: config, Text: text}, nil
 }
 
 // read reads a file of a reasonable size.

@@ -154,7 +154,7 @@ func TestRuntimeDiesWhileTheChildWaits(t *testing.T) {
 		}
 		_, err = fmt.Sscan(string(text), &first)
 		return err == nil
-	}, 10*time.Second, time.Millisecond)
+	}, 2*time.Minute, time.Millisecond)
 	waiting, err := Pidfd(first)
 	require.NoError(t, err)
 	defer waiting.Close()

@@ -7,9 +7,51 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
+
+// self is the file that this process executes.
+const self = "/proc/self/exe"
+
+// Protect executes this program anew, with the same arguments, from a file that nobody
+// can write to, unless it is one already. It is for who starts a program among processes
+// that are not trusted: from its birth until it executes the program, a child is a copy
+// of its parent, and who may trace it can open its parent's file as /proc/PID/exe.
+// PR_SET_DUMPABLE does not stop those who have CAP_SYS_PTRACE. Nothing may have been
+// done yet; Protect returns if there is nothing to do, or with an error.
+func Protect() error {
+	if isProtected() {
+		return nil
+	}
+	file, err := Self()
+	if err != nil {
+		return err
+	}
+	// The file closes itself. Go's own execve(2) gives the limit of open files back.
+	err = syscall.Exec(fmt.Sprintf("/proc/self/fd/%d", file.Fd()), os.Args, os.Environ())
+	return fmt.Errorf("execute this program anew: %w", err)
+}
+
+// isProtected reports whether the file that this process executes is on a read-only
+// mount, or is a sealed copy in memory.
+func isProtected() bool {
+	var fs unix.Statfs_t
+	if unix.Statfs(self, &fs) != nil {
+		return false
+	}
+	if fs.Flags&unix.ST_RDONLY != 0 {
+		return true
+	}
+	file, err := os.Open(self)
+	if err != nil {
+		return false
+	}
+	defer file.Close()
+	seals, err := unix.FcntlInt(file.Fd(), unix.F_GET_SEALS, 0)
+	return err == nil && seals&unix.F_SEAL_FUTURE_WRITE != 0
+}
 
 // Self opens this program for being executed in a container, which must not get at the
 // file itself through /proc/self/exe: it is read-only for everybody, whatever the
@@ -17,6 +59,9 @@ import (
 // can be none it is a sealed copy in memory, which takes thirty times as long: for those
 // who may not mount, and for a program that was started in another mount namespace.
 func Self() (*os.File, error) {
+	if isProtected() {
+		return os.OpenFile(self, unix.O_PATH|unix.O_CLOEXEC, 0)
+	}
 	file, err := mountSelf()
 	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOSYS) {
 		return copySelf()
@@ -28,7 +73,6 @@ func Self() (*os.File, error) {
 //
 //	mount --bind -o ro /proc/self/exe SOMEWHERE
 func mountSelf() (*os.File, error) {
-	const self = "/proc/self/exe"
 	fd, err := unix.OpenTree(unix.AT_FDCWD, self, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)
 	if err != nil {
 		return nil, fmt.Errorf("open_tree %s: %w", self, err)
@@ -47,7 +91,7 @@ func copySelf() (*os.File, error) {
 	// Nobody has mapped this file: all writes are future ones.
 	const seals = unix.F_SEAL_SEAL | unix.F_SEAL_SHRINK | unix.F_SEAL_GROW |
 		unix.F_SEAL_FUTURE_WRITE
-	source, err := os.Open("/proc/self/exe")
+	source, err := os.Open(self)
 	if err != nil {
 		return nil, err
 	}
