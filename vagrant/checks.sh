@@ -142,6 +142,29 @@ as_mapped_root() {
     'limits_by_the_hint 05-cgroups run -memory 30M cat /proc/self/cgroup; exit'
 }
 
+# scope_of_systemd MANAGER SPEC-FLAG… runs a container in a scope of that systemd's: it
+# knows the limits, also those of an update, and the scope goes with the container.
+scope_of_systemd() {
+  local dir manager=$1 state
+  shift
+  dir=$(mktemp -d)
+  state=$dir/state
+  mkdir "$dir/rootfs" && lab rootfs "$dir/rootfs" && minirun spec --bundle "$dir" "$@" &&
+    sed -i -e 's/"terminal": true/"terminal": false/; s/"sh"/"sleep", "1000"/' \
+      -e 's/"linux": {/&"cgroupsPath": "lab.slice:check:web", /' "$dir/config.json" || return
+  show() { systemctl "$manager" show check-web.scope -p "$1"; }
+  minirun --root "$state" --systemd-cgroup run --detach --bundle "$dir" web </dev/null &&
+    expect '^ActiveState=active$' "$(show ActiveState)" &&
+    expect '/lab.slice/check-web.scope$' "$(show ControlGroup)" &&
+    minirun --root "$state" --systemd-cgroup update --memory 67108864 --pids-limit 50 web &&
+    expect '^MemoryMax=67108864$' "$(show MemoryMax)" &&
+    expect '^50$' "$(cat "/sys/fs/cgroup$(show ControlGroup | cut -d= -f2)/pids.max")" &&
+    minirun --root "$state" pause web && minirun --root "$state" resume web &&
+    minirun --root "$state" exec web true &&
+    minirun --root "$state" delete --force web &&
+    expect '^LoadState=not-found$' "$(show LoadState)"
+}
+
 printf '##lane package vagrant/checks\n'
 check TestCgroupV2 cgroup_v2
 check TestCompletion completion_knows_commands
@@ -153,6 +176,7 @@ if [ "$role" = root ]; then
   check TestOfflineWithoutGo offline_without_go
   check TestLimitsByTheHint limits_by_the_hint 05-cgroups run -memory 30M cat /proc/self/cgroup
   check TestRunWithLimits run_with_limits 05
+  check TestScope scope_of_systemd --system
 else
   check TestDoctor doctor_says_ready "^0[0-35-8]-[a-z]+ +ready$|^04-net +ready; lo only: .*root's"
   check TestTour tour_shows_all 1
@@ -163,5 +187,6 @@ else
   check TestLimitsByTheHintAsMappedRoot as_mapped_root
   check TestRunWithLimits run_with_limits 05
   check TestRunWithLimitsAsUser run_with_limits 08 -user
+  check TestScope scope_of_systemd --user --rootless
 fi
 printf '\026%s\n\n##lane exit %d\n' "$([ $failed = 0 ] && echo PASS || echo FAIL)" $failed

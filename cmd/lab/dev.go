@@ -28,7 +28,8 @@ func newDev() *cobra.Command {
 
 // newDevBuild makes `lab dev build DIR`.
 func newDevBuild() *cobra.Command {
-	return &cobra.Command{
+	var share part
+	cmd := &cobra.Command{
 		Use:   "build DIR",
 		Short: "Build all programs of which it is known how they are judged",
 		Args:  arguments(1, 1),
@@ -37,12 +38,15 @@ func newDevBuild() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			set.entries = share.choose(set.entries)
 			return set.each(cmd.Context(), func(ctx context.Context, e corpus.Entry) error {
 				_, err := set.program(ctx, e)
 				return err
 			})
 		},
 	}
+	share.flag(cmd)
+	return cmd
 }
 
 // newDevCheck makes `lab dev check`.
@@ -59,7 +63,7 @@ func newDevCheck() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&order.programs, "programs", "", "the `directory` of lab dev build")
-	cmd.Flags().Var(&order.share, "part", "one of N parts; each has some of every step and kind")
+	order.share.flag(cmd)
 	cmd.Flags().IntVar(&order.jobs, "jobs", 2*runtime.NumCPU(), "how many are judged at a time")
 	return cmd
 }
@@ -89,6 +93,9 @@ func devCheck(cmd *cobra.Command, o devOrder) (err error) {
 		return err
 	}
 	set.entries = o.share.choose(set.entries)
-	set.places, set.jobs = run.Directory, max(1, o.jobs)
+	set.jobs = max(1, o.jobs)
+	if err := set.settle(run.Directory); err != nil {
+		return err
+	}
 	return set.check(ctx, o.share, screen.Of(cmd.OutOrStdout()))
 }

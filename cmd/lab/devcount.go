@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"lab/internal/corpus"
 	"lab/internal/course"
 	"lab/internal/hint"
@@ -17,6 +19,11 @@ import (
 
 // part is the flag --part K/N; nothing stands for all entries.
 type part struct{ number, parts int }
+
+// flag gives a command the flag.
+func (p *part) flag(cmd *cobra.Command) {
+	cmd.Flags().Var(p, "part", "one of N parts; each has some of every step and kind")
+}
 
 // String returns the flag's value.
 func (p *part) String() string {

@@ -74,6 +74,18 @@ func newDevSet(dir string, prefixes []string) (*devSet, error) {
 	return s, nil
 }
 
+// settle makes a directory the one in which programs get places. There is one copy of
+// the lab for all: programs of which so much is known do not write to it.
+func (s *devSet) settle(dir string) error {
+	text, err := os.ReadFile(s.lab)
+	if err != nil {
+		return err
+	}
+	s.places, s.lab = dir, filepath.Join(dir, "lab")
+	err = os.WriteFile(s.lab, text, 0o755)          //nolint:gosec // to be executed, by anybody
+	return errors.Join(err, os.Chmod(s.lab, 0o755)) //nolint:gosec // see above
+}
+
 // program returns the path of an entry's program, which is built if it is not
 // there.
 func (s *devSet) program(ctx context.Context, e corpus.Entry) (string, error) {
@@ -131,7 +143,12 @@ func (s *devSet) judge(
 	if err != nil {
 		return o, "", err
 	}
-	o, err = e.Judge(ctx, judge.Orders{Program: path, Lab: s.lab, Dir: place, Seed: 1})
+	lab := filepath.Join(place, "lab")
+	if err = os.Link(s.lab, lab); err == nil {
+		o, err = e.Judge(ctx, judge.Orders{
+			Program: path, Lab: lab, Linked: true, Dir: place, Seed: 1,
+		})
+	}
 	err = errors.Join(err, os.RemoveAll(place))
 	if len(o.Skips) > 0 && o.Failure == nil && e.Diagnosis != "" {
 		return o, o.Skips[0], err

@@ -22,14 +22,27 @@ import (
 var ours = []string{"probe", "hog"}
 
 // addBox puts the lab binary into /bin under the names of all applets.
-func addBox(root, lab string) error {
-	return addProgram(filepath.Join(root, "bin"), lab, box.Applets())
+func addBox(root string, from Source) error {
+	return addProgram(filepath.Join(root, "bin"), from.Lab, box.Applets(), from.put())
 }
+
+// put returns what gives a root its first name of our own program.
+func (s Source) put() func(from, to string) error {
+	if s.Linked {
+		return os.Link
+	}
+	return copyProgram
+}
+
+// copyProgram makes a copy that anybody may execute.
+func copyProgram(from, to string) error { return copyFile(from, to, 0o755) }
 
 // addProgram copies a static program into a directory and gives it its names. The copy
 // is on purpose: see the package comment. On file systems that can share blocks it
 // costs nothing.
-func addProgram(dir, program string, names []string) error {
+func addProgram(
+	dir, program string, names []string, put func(from, to string) error,
+) error {
 	static, err := isStatic(program)
 	if err != nil {
 		return err
@@ -38,7 +51,7 @@ func addProgram(dir, program string, names []string) error {
 		return fmt.Errorf("%s: %w", program, ErrDynamic)
 	}
 	first := filepath.Join(dir, names[0])
-	if err := copyFile(program, first, 0o755); err != nil {
+	if err := put(program, first); err != nil {
 		return err
 	}
 	for _, name := range names[1:] {
@@ -66,10 +79,10 @@ func addBusybox(root string, from Source) error {
 		}
 	}
 	bin := filepath.Join(root, "bin")
-	if err := addProgram(bin, path, names); err != nil {
+	if err := addProgram(bin, path, names, copyProgram); err != nil {
 		return err
 	}
-	return addProgram(bin, from.Lab, ours)
+	return addProgram(bin, from.Lab, ours, from.put())
 }
 
 // findBusybox returns the busybox to use.

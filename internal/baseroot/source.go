@@ -23,6 +23,10 @@ type Source struct {
 	Path string
 	// Lab is a static lab binary; empty means the one StaticBinary finds.
 	Lab string
+	// Linked has the programs of a box be names of Lab itself, which lies in the same
+	// mount then. Whoever writes to one writes to all: it is for containers of which it
+	// is known that they do not, for a copy takes time in an emulated machine.
+	Linked bool
 }
 
 // ParseSource parses the form of a command line: box, busybox or dir:PATH; the empty

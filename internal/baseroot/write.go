@@ -132,7 +132,7 @@ func fill(root string, from Source) error {
 	if from.Kind == Busybox {
 		return addBusybox(root, from)
 	}
-	return addBox(root, from.Lab)
+	return addBox(root, from)
 }
 
 // makeDirs makes the directories and the links among them. All links are relative: an

@@ -158,7 +158,7 @@ func signalsReach(ctx context.Context, s *Subject) error {
 			}
 		}
 		want := strings.Join(lines, "\n") + "\n"
-		err := Until(ctx, 5*time.Second, func() (bool, error) { return h.Output() == want, nil })
+		err := Until(ctx, patience(), func() (bool, error) { return h.Output() == want, nil })
 		if err != nil {
 			f := h.signalLost(sig.name, lines)
 			h.kill()
@@ -238,7 +238,7 @@ func killedWithProgram(ctx context.Context, s *Subject) error {
 	}
 	<-h.ended
 	alive := true
-	_ = Until(ctx, 5*time.Second, func() (bool, error) { // alive tells how it went
+	_ = Until(ctx, soon(), func() (bool, error) { // alive tells how it went
 		st, err := inspect.ReadStatus(h.PID)
 		now, errStart := inspect.StartTime(h.PID)
 		alive = err == nil && errStart == nil && st.State != 'Z' && now == started

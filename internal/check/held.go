@@ -50,6 +50,10 @@ func patience() time.Duration {
 	return 10 * time.Second
 }
 
+// soon is how long the kernel and a program may take to do what nobody sees at once: to
+// end, to be waited for, to give back what they had. A wrong program is waited for.
+func soon() time.Duration { return patience() / 2 }
+
 // find waits until the agent runs and fills in the pids.
 func (h *Held) find(ctx context.Context, token string) error {
 	err := Until(ctx, patience(), func() (bool, error) {
@@ -157,18 +161,21 @@ func (h *Held) Wait(ctx context.Context) (Result, error) {
 	}
 }
 
-// Until polls until a condition holds; after the deadline it is an error.
+// Until polls until a condition holds; after the deadline it is an error. Where a look
+// takes long it is not taken more often than a quarter of the time: what is waited for
+// needs a processor, too.
 func Until(ctx context.Context, limit time.Duration, holds func() (bool, error)) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	for {
+		began := time.Now()
 		if ok, err := holds(); err != nil || ok {
 			return err
 		}
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("waited %s: %w", limit, ctx.Err())
-		case <-time.After(5 * time.Millisecond):
+		case <-time.After(max(5*time.Millisecond, 3*time.Since(began))):
 		}
 	}
 }

@@ -9,7 +9,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"time"
 
 	"lab/internal/journal"
 
@@ -49,7 +48,7 @@ func nothingLeft(ctx context.Context, s *Subject) error {
 
 // sameNetwork waits until links, rules and settings are as they were.
 func sameNetwork(ctx context.Context, command string, before journal.Snapshot) error {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, soon())
 	defer cancel()
 	var left []journal.Difference
 	var lines []string

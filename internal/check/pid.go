@@ -92,7 +92,7 @@ func orphansReaped(ctx context.Context, s *Subject) error {
 		return err
 	}
 	var zombies []int
-	err = Until(ctx, 2*time.Second, func() (bool, error) {
+	err = Until(ctx, soon(), func() (bool, error) {
 		var err error
 		_, zombies, err = inNamespace(namespace)
 		return len(zombies) == 0, err
@@ -200,7 +200,7 @@ func (s *Subject) termMisread(ctx context.Context, f *Failure, got int) error {
 	}
 	defer h.kill()
 	says := func(text string) bool {
-		return Until(ctx, 5*time.Second, func() (bool, error) {
+		return Until(ctx, patience(), func() (bool, error) {
 			return strings.Contains(h.Output(), text), nil
 		}) == nil
 	}
@@ -277,7 +277,7 @@ func leavesNothing(ctx context.Context, s *Subject, end func(*Held) error) error
 		return err
 	}
 	var alive []int
-	err = Until(ctx, 5*time.Second, func() (bool, error) {
+	err = Until(ctx, soon(), func() (bool, error) {
 		var err error
 		alive, _, err = inNamespace(namespace)
 		return len(alive) == 0, err

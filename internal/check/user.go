@@ -11,7 +11,6 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -271,7 +270,7 @@ func diesWithProgram(ctx context.Context, s *Subject) error {
 		return err
 	}
 	// Its input stays open, so the agent has no reason of its own to end.
-	err = Until(ctx, 5*time.Second, func() (bool, error) {
+	err = Until(ctx, soon(), func() (bool, error) {
 		return hasEnded(h.PID, before), nil
 	})
 	_, errWait := h.Wait(ctx)

@@ -46,7 +46,7 @@ type Entry struct {
 	// Diagnosis is the name of the mistake that the checks have to find; empty
 	// for a variant, in which they find none.
 	Diagnosis string
-	Needs     []string // "real root" (or its log), "cgroup v1": without it the checks see nothing
+	Needs     []string // "real root", "cgroup v1": without it the checks see nothing
 	Toured    bool     // lab tour has to notice it, too
 	Path      string   // of the diff or the program
 }

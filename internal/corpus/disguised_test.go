@@ -25,38 +25,17 @@ func TestDisguised(t *testing.T) {
 	need.Go(t)
 	need.Sandbox(t)
 	t.Parallel()
-	judgeDisguised(t, func(step string) bool { return step != logged })
-}
-
-// logged is the step whose mistakes the kernel explains in its log, which is one for
-// all: those are judged while no other test here writes to it.
-const logged = "06-unionfs"
-
-func TestDisguisedOverlay(t *testing.T) {
-	need.Go(t)
-	need.Sandbox(t)
-	judgeDisguised(t, func(step string) bool { return step == logged })
-}
-
-// judgeDisguised judges some mistakes of the steps that are chosen.
-func judgeDisguised(t *testing.T, chosen func(step string) bool) {
-	t.Helper()
 	checkout, entries := load(t)
 	lab, err := program.Path(t.Context(), "lab")
 	require.NoError(t, err)
 	exported := exports(t, checkout)
 	for _, e := range someMistakes(entries) {
-		if !chosen(e.Step) {
-			continue
-		}
 		t.Run(e.Step+"/"+e.Name, func(t *testing.T) {
 			needsOf(t, e.Step)
 			for _, thing := range e.Needs {
 				needs(t, thing)
 			}
-			if e.Step != logged {
-				t.Parallel()
-			}
+			t.Parallel()
 			path := filepath.Join(t.TempDir(), "x")
 			require.NoError(t, e.BuildChanged(t.Context(), checkout, path, func(dir string) error {
 				return disguise(dir, exported)

@@ -169,7 +169,7 @@ func (o Orders) root() (root, agent string, err error) {
 	if err != nil {
 		return "", "", err
 	}
-	source.Lab = o.Lab
+	source.Lab, source.Linked = o.Lab, o.Linked
 	if err := baseroot.Write(root, source); err != nil {
 		return "", "", err
 	}

@@ -51,6 +51,7 @@ type Orders struct {
 	As       string // the step whose command line the program has; Step if empty
 	Program  string // the path of an executable
 	Lab      string // the path of a static build of the lab, for the root
+	Linked   bool   // whether Lab lies in Dir and the root needs no copy; see baseroot
 	Dir      string // the one directory that can be written to, the program's TMPDIR
 	Seed     uint64 // of what no program can know beforehand
 	Shared   bool   // whether the host's mounts are shared, as systemd makes them

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+
+	"github.com/vishvananda/netlink"
 )
 
 // ourSubnets are those that a new bridge tries in turn: none is a default of
@@ -46,8 +48,10 @@ func parseAddress(s string) (netip.Prefix, error) {
 
 // chooseSubnet finds a subnet for a new bridge that would take no other's
 // packets, and says which if it is not the usual one.
-func chooseSubnet(asked netip.Prefix) (netip.Prefix, error) {
-	taken, err := takenByHost()
+func chooseSubnet(
+	h *netlink.Handle, asked netip.Prefix,
+) (netip.Prefix, error) {
+	taken, err := takenByHost(h)
 	if err != nil {
 		return netip.Prefix{}, err
 	}
@@ -75,12 +79,12 @@ func chooseSubnet(asked netip.Prefix) (netip.Prefix, error) {
 
 // takenByHost lists where the host's packets go already. A link that is down
 // has no route, but its addresses are the host's all the same.
-func takenByHost() ([]netip.Prefix, error) {
-	taken, err := routes()
+func takenByHost(h *netlink.Handle) ([]netip.Prefix, error) {
+	taken, err := routes(h)
 	if err != nil {
 		return nil, err
 	}
-	addresses, err := addressesOf(nil)
+	addresses, err := addressesOf(h, nil)
 	return append(taken, addresses...), err
 }
 

@@ -22,21 +22,22 @@ const (
 // openBridge returns the host's bridge and its subnet, and makes it if there
 // is none. A bridge without a port was left behind by a killed run: it goes
 // first, and with it the rest of what that run did to the host.
-func openBridge(asked netip.Prefix) (netlink.Link, netip.Prefix, error) {
-	bridge, err := findBridge()
+func openBridge(
+	h *netlink.Handle, asked netip.Prefix,
+) (netlink.Link, netip.Prefix, error) {
+	bridge, err := findBridge(h)
 	if err == nil && bridge != nil {
-		err = removeIfUnused(bridge)
-	}
-	if err == nil {
-		bridge, err = findBridge()
+		if err = removeIfUnused(h, bridge); err == nil {
+			bridge, err = findBridge(h)
+		}
 	}
 	if err != nil {
 		return nil, netip.Prefix{}, err
 	}
 	if bridge == nil {
-		return makeBridge(asked)
+		return makeBridge(h, asked)
 	}
-	addresses, err := addressesOf(bridge)
+	addresses, err := addressesOf(h, bridge)
 	if err == nil && len(addresses) == 0 {
 		err = fmt.Errorf("address of %s: %w", bridgeName, unix.EADDRNOTAVAIL)
 	}
@@ -53,8 +54,8 @@ func openBridge(asked netip.Prefix) (netlink.Link, netip.Prefix, error) {
 
 // findBridge returns our bridge, or nil if the host has none. One of the same
 // name that is not ours is none: it is never changed.
-func findBridge() (netlink.Link, error) {
-	link, err := netlink.LinkByName(bridgeName)
+func findBridge(h *netlink.Handle) (netlink.Link, error) {
+	link, err := h.LinkByName(bridgeName)
 	if gone(err) {
 		return nil, nil
 	}
@@ -68,52 +69,54 @@ func findBridge() (netlink.Link, error) {
 }
 
 // makeBridge makes the bridge, on the host, or nothing.
-func makeBridge(asked netip.Prefix) (netlink.Link, netip.Prefix, error) {
-	subnet, err := chooseSubnet(asked)
+func makeBridge(
+	h *netlink.Handle, asked netip.Prefix,
+) (netlink.Link, netip.Prefix, error) {
+	subnet, err := chooseSubnet(h, asked)
 	if err != nil {
 		return nil, subnet, err
 	}
 	attrs := netlink.NewLinkAttrs()
 	attrs.Name = bridgeName
 	attrs.HardwareAddr, _ = net.ParseMAC(bridgeMAC) // good as it stands there
+	attrs.Flags = net.FlagUp
 	bridge := &netlink.Bridge{LinkAttrs: attrs}
-	// ip link add lab0 address 02:6c:61:62:00:00 type bridge
-	if err := netlink.LinkAdd(bridge); err != nil {
+	// ip link add lab0 up address 02:6c:61:62:00:00 type bridge
+	if err := h.LinkAdd(bridge); err != nil {
 		return nil, subnet, fmt.Errorf("make bridge %s: %w", bridgeName, err)
 	}
-	if err := furnish(bridge, subnet); err != nil {
-		return nil, subnet, errors.Join(err, removeIfUnused(bridge))
+	if err := furnish(h, bridge, subnet); err != nil {
+		return nil, subnet, errors.Join(err, removeIfUnused(h, bridge))
 	}
 	return bridge, subnet, nil
 }
 
 // furnish gives a new bridge all that it needs, on the host. The bridge's
 // alias keeps what the last container has to put back.
-func furnish(bridge netlink.Link, subnet netip.Prefix) error {
+func furnish(
+	h *netlink.Handle, bridge netlink.Link, subnet netip.Prefix,
+) error {
 	// ip link set lab0 alias 'before: ip_forward=0 …'
-	err := netlink.LinkSetAlias(bridge, "before: "+readSettings())
+	err := h.LinkSetAlias(bridge, "before: "+readSettings())
 	if err != nil {
 		return fmt.Errorf("alias of %s: %w", bridgeName, err)
 	}
 	address := netip.PrefixFrom(firstAddress(subnet), subnet.Bits())
-	if err := addAddress(bridge, address); err != nil {
-		return err
-	}
-	return bringUp(bridgeName)
+	return addAddress(h, bridge, address)
 }
 
 // removeIfUnused removes a bridge that has no ports and undoes, on the host,
 // what was done for its sake. The bridge goes last: whatever ends this program
 // before, the next one finds it and does it all again.
-func removeIfUnused(bridge netlink.Link) error {
-	used, err := hasPorts(bridge)
+func removeIfUnused(h *netlink.Handle, bridge netlink.Link) error {
+	used, err := hasPorts(h, bridge)
 	if used || err != nil {
 		return err
 	}
 	before := strings.TrimPrefix(bridge.Attrs().Alias, "before: ")
 	err = errors.Join(removeRules(), writeSettings(before))
 	// ip link delete lab0
-	if gone := netlink.LinkDel(bridge); gone != nil {
+	if gone := h.LinkDel(bridge); gone != nil {
 		err = errors.Join(err, fmt.Errorf("delete %s: %w", bridgeName, gone))
 	}
 	return err

@@ -16,27 +16,32 @@ func disconnect(c *container) error {
 		return err
 	}
 	defer lock.Close()
+	h, err := openLinks()
+	if err != nil {
+		return err
+	}
+	defer h.Close()
 	// The pair may have ended with the container. Its name may be another
 	// container's by now; an index is not given twice.
-	if port, err := netlink.LinkByIndex(c.Net.port); err == nil {
+	if port, err := h.LinkByIndex(c.Net.port); err == nil {
 		// ip link delete lab0-2
-		if err := netlink.LinkDel(port); err != nil && !gone(err) {
+		if err := h.LinkDel(port); err != nil && !gone(err) {
 			return fmt.Errorf("delete link %s: %w", port.Attrs().Name, err)
 		}
 	}
-	bridge, err := findBridge()
+	bridge, err := findBridge(h)
 	if bridge == nil || err != nil {
 		return err
 	}
-	return removeIfUnused(bridge)
+	return removeIfUnused(h, bridge)
 }
 
 // hasPorts reports whether there is a container on the bridge, on the host.
 // One whose program was killed is gone when the kernel has removed its network
 // namespace, a moment later, and with it the port: that is waited for.
-func hasPorts(bridge netlink.Link) (bool, error) {
+func hasPorts(h *netlink.Handle, bridge netlink.Link) (bool, error) {
 	for range 300 {
-		links, err := dump(netlink.LinkList)
+		links, err := dump(h.LinkList)
 		if err != nil {
 			return false, fmt.Errorf("ports of %s: %w", bridgeName, err)
 		}

@@ -11,13 +11,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// bringUp switches a link of this network namespace on.
+// bringUp switches a link on.
 //
 //	ip link set NAME up
-func bringUp(name string) error {
-	link, err := netlink.LinkByName(name)
+func bringUp(h *netlink.Handle, name string) error {
+	link, err := h.LinkByName(name)
 	if err == nil {
-		err = netlink.LinkSetUp(link)
+		err = h.LinkSetUp(link)
 	}
 	if err != nil {
 		return fmt.Errorf("link %s up: %w", name, err)
@@ -27,9 +27,9 @@ func bringUp(name string) error {
 
 // awaitUp waits until a link carries packets. The kernel switches it on some
 // time after its other end came up, and until then what is sent is lost.
-func awaitUp(name string) error {
+func awaitUp(h *netlink.Handle, name string) error {
 	for range 5000 {
-		link, err := netlink.LinkByName(name)
+		link, err := h.LinkByName(name)
 		if err != nil {
 			return fmt.Errorf("link %s: %w", name, err)
 		}
@@ -44,8 +44,10 @@ func awaitUp(name string) error {
 // addAddress gives a link an address and, with it, the route to its subnet.
 //
 //	ip address add 10.44.0.2/24 dev NAME
-func addAddress(link netlink.Link, p netip.Prefix) error {
-	err := netlink.AddrAdd(link, &netlink.Addr{IPNet: &net.IPNet{
+func addAddress(
+	h *netlink.Handle, link netlink.Link, p netip.Prefix,
+) error {
+	err := h.AddrAdd(link, &netlink.Addr{IPNet: &net.IPNet{
 		IP: p.Addr().AsSlice(), Mask: mask(p),
 	}})
 	if err != nil {
@@ -57,9 +59,11 @@ func addAddress(link netlink.Link, p netip.Prefix) error {
 // addressesOf lists the IPv4 addresses of a link, or of all if it is nil.
 //
 //	ip -4 address show
-func addressesOf(link netlink.Link) ([]netip.Prefix, error) {
+func addressesOf(
+	h *netlink.Handle, link netlink.Link,
+) ([]netip.Prefix, error) {
 	all, err := dump(func() ([]netlink.Addr, error) {
-		return netlink.AddrList(link, netlink.FAMILY_V4)
+		return h.AddrList(link, netlink.FAMILY_V4)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("addresses: %w", err)
@@ -75,9 +79,9 @@ func addressesOf(link netlink.Link) ([]netip.Prefix, error) {
 // default route, which goes wherever no other does.
 //
 //	ip -4 route show
-func routes() ([]netip.Prefix, error) {
+func routes(h *netlink.Handle) ([]netip.Prefix, error) {
 	all, err := dump(func() ([]netlink.Route, error) {
-		return netlink.RouteList(nil, netlink.FAMILY_V4)
+		return h.RouteList(nil, netlink.FAMILY_V4)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("routes: %w", err)
@@ -94,8 +98,8 @@ func routes() ([]netip.Prefix, error) {
 // linkNames lists the links of this network namespace by name.
 //
 //	ip link show
-func linkNames() (map[string]bool, error) {
-	links, err := dump(netlink.LinkList)
+func linkNames(h *netlink.Handle) (map[string]bool, error) {
+	links, err := dump(h.LinkList)
 	if err != nil {
 		return nil, fmt.Errorf("links: %w", err)
 	}

@@ -13,10 +13,12 @@ import (
 // its own address. It runs on the host, for each container anew. What cannot
 // be done of it is said; the bridge works without.
 func openWayOut(subnet netip.Prefix) {
-	// sysctl net.ipv4.ip_forward=1
-	err := writeSettings("ip_forward=1")
+	err := addRules(subnet)
 	if err == nil {
-		err = addRules(subnet)
+		// Last, for the kernel does not change it while links are changed: it
+		// has the call repeated until then.
+		// sysctl net.ipv4.ip_forward=1
+		err = writeSettings("ip_forward=1")
 	}
 	if err != nil {
 		say(fmt.Errorf("no way out of this host: %w", err), "")

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"net"
 	"net/netip"
 	"os"
 
@@ -54,11 +55,16 @@ func plugIn(c *container) error {
 		return err
 	}
 	defer lock.Close()
-	bridge, subnet, err := openBridge(c.Net.asked)
+	h, err := openLinks()
 	if err != nil {
 		return err
 	}
-	links, err := linkNames()
+	defer h.Close()
+	bridge, subnet, err := openBridge(h, c.Net.asked)
+	if err != nil {
+		return err
+	}
+	links, err := linkNames(h)
 	if err != nil {
 		return err
 	}
@@ -66,79 +72,78 @@ func plugIn(c *container) error {
 	if err != nil {
 		return err
 	}
-	c.Net.Gateway = firstAddress(subnet)
-	c.Net.Resolv = nameservers()
+	c.Net.Gateway, c.Net.Resolv = firstAddress(subnet), nameservers()
 	// Neither of these two needs the other, and the kernel is slow at both.
 	opened := make(chan struct{})
 	go func() { defer close(opened); openWayOut(subnet) }()
-	err = wire(c, bridge)
+	err = wire(c, h, bridge)
 	<-opened
 	if err != nil {
 		return err
 	}
-	return errors.Join(awaitUp(portName(c.Net.Address)), awaitUp(bridgeName))
+	return errors.Join(
+		awaitUp(h, portName(c.Net.Address)), awaitUp(h, bridgeName))
 }
 
 // wire lays the veth pair, on the host: one end is a port of the bridge, the
 // other eth0 of the container. The kernel makes both ends where they belong, so
 // they end with the container even when this program is killed. The port comes
 // first: the first name must be free here, and the host may have an eth0.
-func wire(c *container, bridge netlink.Link) error {
-	name := portName(c.Net.Address)
-	attrs := netlink.NewLinkAttrs()
-	attrs.Name = name
-	// ip link add lab0-2 type veth peer name eth0 netns PID
-	err := netlink.LinkAdd(&netlink.Veth{
-		LinkAttrs: attrs, PeerName: "eth0",
+func wire(c *container, h *netlink.Handle, bridge netlink.Link) error {
+	port := &netlink.Veth{
+		LinkAttrs: netlink.NewLinkAttrs(), PeerName: "eth0",
 		PeerNamespace: netlink.NsPid(c.child.Pid),
-	})
+	}
+	port.Name, port.Flags = portName(c.Net.Address), net.FlagUp
+	port.MasterIndex = bridge.Attrs().Index
+	// ip link add lab0-2 up type veth peer name eth0 netns PID
+	// ip link set lab0-2 master lab0
+	err := h.LinkAdd(port)
+	c.Net.port = port.Index // even after a failure: it may be there
 	if err != nil {
-		return fmt.Errorf("veth pair %s, eth0: %w", name, err)
+		return fmt.Errorf("veth pair %s, eth0: %w", port.Name, err)
+	}
+	// ip link set lab0-2 alias 'pid 4711'
+	owner := fmt.Sprintf("pid %d", os.Getpid())
+	if err := h.LinkSetAlias(port, owner); err != nil {
+		return fmt.Errorf("alias of %s: %w", port.Name, err)
 	}
 	// nsenter -t PID -n ip link set eth0 up
-	err = within(c.child.Pid, func() error { return bringUp("eth0") })
+	inside, err := openLinksOf(c.child.Pid)
 	if err != nil {
 		return err
 	}
-	port, err := netlink.LinkByName(name)
-	if err != nil {
-		return fmt.Errorf("link %s: %w", name, err)
-	}
-	c.Net.port = port.Attrs().Index
-	// ip link set lab0-2 alias 'pid 4711'
-	owner := fmt.Sprintf("pid %d", os.Getpid())
-	if err := netlink.LinkSetAlias(port, owner); err != nil {
-		return fmt.Errorf("alias of %s: %w", name, err)
-	}
-	// ip link set lab0-2 master lab0
-	if err := netlink.LinkSetMaster(port, bridge); err != nil {
-		return fmt.Errorf("link %s master %s: %w", name, bridgeName, err)
-	}
-	return bringUp(name)
+	defer inside.Close()
+	return bringUp(inside, "eth0")
 }
 
 // setUpLinks brings up what the container has, in the container.
 func setUpLinks(c *container) error {
+	h, err := openLinks()
+	if err != nil {
+		return err
+	}
+	defer h.Close()
 	// ip link set lo up
-	if err := bringUp("lo"); err != nil {
+	if err := bringUp(h, "lo"); err != nil {
 		return err
 	}
 	if !c.Net.Address.IsValid() {
 		return nil
 	}
-	eth0, err := netlink.LinkByName("eth0")
+	eth0, err := h.LinkByName("eth0")
 	if err != nil {
 		return fmt.Errorf("link eth0: %w", err)
 	}
-	if err := addAddress(eth0, c.Net.Address); err != nil {
+	if err := addAddress(h, eth0, c.Net.Address); err != nil {
 		return err
 	}
-	if err := awaitUp("eth0"); err != nil {
+	if err := awaitUp(h, "eth0"); err != nil {
 		return err
 	}
 	// ip route add default via 10.44.0.1
 	route := &netlink.Route{Gw: c.Net.Gateway.AsSlice()}
-	if err := netlink.RouteAdd(route); err != nil {
+	if err := h.RouteAdd(route); err != nil {
 		return fmt.Errorf("default route via %s: %w", c.Net.Gateway, err)
 	}
 	return nil

@@ -18,6 +18,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 )
 
 // What is done to the cgroup of a container, as the kernel's own files tell it.
@@ -35,6 +36,7 @@ func TestCgroups(t *testing.T) {
 		{"events", tellsOOM},
 		{"a cgroup in use is refused", refusesUsed},
 		{"exec where init is", execsBeside},
+		{"its owner", owns},
 		{"a limit too low for init", starves},
 	} {
 		t.Run(test.name, test.run)
@@ -321,6 +323,33 @@ func execsBeside(t *testing.T) {
 		}
 	}
 	assert.Contains(t, e.do("exec", "--cgroup", "/none", "web", "true").err, "has no cgroup /none")
+}
+
+// config-linux.md, "Cgroup ownership": on version 2 the command's user may make cgroups
+// below the container's, and not change its limits.
+func owns(t *testing.T) {
+	e := limited(t, specs.LinuxResources{Pids: &specs.LinuxPids{Limit: new(int64(100))}},
+		"sh", "-c", "mkdir /sys/fs/cgroup/mine; exec sleep 1000")
+	e.config.Process.User.UID = 7
+	e.config.Mounts = append(e.config.Mounts, specs.Mount{
+		Destination: "/sys/fs/cgroup", Type: "cgroup", Source: "cgroup",
+	})
+	dir, version := group(t, e.begin(), "pids")
+	owner := func(path string) uint32 {
+		var stat unix.Stat_t
+		require.NoError(t, unix.Stat(path, &stat))
+		return stat.Uid
+	}
+	assert.Zero(t, owner(filepath.Join(dir, "pids.max")))
+	if version == 1 {
+		assert.Zero(t, owner(dir))
+		return
+	}
+	assert.EqualValues(t, 7, owner(dir))
+	require.Eventually(t, func() bool {
+		_, err := os.Stat(filepath.Join(dir, "mine"))
+		return err == nil
+	}, long, time.Millisecond)
 }
 
 func starves(t *testing.T) {

@@ -5,9 +5,9 @@ import (
 
 	"lab/final/internal/caps"
 	"lab/final/internal/plan"
+	"lab/final/internal/seccomp"
 	"lab/final/internal/spec"
 
-	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/opencontainers/runtime-spec/specs-go/features"
 )
 
@@ -24,6 +24,7 @@ func (a *app) features(args []string) (int, error) {
 		return 0, err
 	}
 	yes, no := true, false
+	known, supported := seccomp.Flags()
 	f := features.Features{
 		OCIVersionMin: spec.VersionMin, OCIVersionMax: spec.VersionMax,
 		Hooks: []string{
@@ -35,18 +36,8 @@ func (a *app) features(args []string) (int, error) {
 			Capabilities: caps.All(),
 			Cgroup:       &features.Cgroup{V1: &yes, V2: &yes, Systemd: &yes, SystemdUser: &yes},
 			Seccomp: &features.Seccomp{
-				Enabled: &yes,
-				Actions: []string{
-					string(specs.ActAllow), string(specs.ActErrno), string(specs.ActKill),
-					string(specs.ActKillProcess), string(specs.ActKillThread), string(specs.ActLog),
-					string(specs.ActNotify), string(specs.ActTrace), string(specs.ActTrap),
-				},
-				Operators: []string{
-					string(specs.OpEqualTo), string(specs.OpGreaterEqual),
-					string(specs.OpGreaterThan), string(specs.OpLessEqual),
-					string(specs.OpLessThan), string(specs.OpMaskedEqual),
-					string(specs.OpNotEqual),
-				},
+				Enabled: &yes, Actions: seccomp.Actions(), Operators: seccomp.Operators(),
+				Archs: seccomp.Architectures(), KnownFlags: known, SupportedFlags: supported,
 			},
 			Apparmor:        &features.Apparmor{Enabled: &no},
 			Selinux:         &features.Selinux{Enabled: &no},

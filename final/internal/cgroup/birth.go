@@ -51,8 +51,12 @@ func (b *Birth) open(p Place) error {
 // Dir is the cgroup of version 2 for CLONE_INTO_CGROUP, nil if there is none.
 func (b *Birth) Dir() *os.File { return b.dir }
 
-// Tasks are the files of version 1 that the child is to inherit for Enter. On a
-// hybrid machine there may be both.
+// Tasks are the files of version 1 to which the child writes 0, on the locked thread that
+// clones or executes next: 0 is the writing thread, not its process. It comes before the
+// cgroup namespace is unshared, or /proc/self/cgroup would show the way from the old root
+// to the new one. On a hybrid machine there may be both.
+//
+//	echo 0 > /sys/fs/cgroup/memory/NAME/tasks
 func (b *Birth) Tasks() []*os.File { return b.tasks }
 
 // Close closes them all in this process.
@@ -65,21 +69,4 @@ func (b *Birth) Close() error {
 		errs = append(errs, file.Close())
 	}
 	return errors.Join(errs...)
-}
-
-// Enter joins the cgroups whose tasks files were inherited, and closes these. It
-// runs in the child, on the locked thread that clones or executes next: 0 is the
-// writing thread, not its process. It comes before the cgroup namespace is unshared,
-// or /proc/self/cgroup would show the way from the old root to the new one.
-//
-//	echo 0 > /sys/fs/cgroup/memory/NAME/tasks
-func Enter(tasks []int) error {
-	for _, fd := range tasks {
-		_, err := unix.Write(fd, []byte("0"))
-		_ = unix.Close(fd) // the write is what counts
-		if err != nil {
-			return fmt.Errorf("join the cgroup: write 0 to tasks: %w", err)
-		}
-	}
-	return nil
 }

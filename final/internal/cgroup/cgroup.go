@@ -16,13 +16,14 @@
 //	group.Filter(limits.Devices)                        // version 2: an eBPF program
 //	birth, err := group.Birth()                         // fds for the child
 //	  … version 2: SysProcAttr{UseCgroupFD: true, CgroupFD: birth.Dir()}
-//	  … version 1: the child, locked to a thread, calls cgroup.Enter(fds)
+//	  … version 1: the child, locked to a thread, writes 0 to birth.Tasks()
 //	birth.Close()
 //
 // Freeze, Thaw, Signal, Kill, Procs, Stats, WatchOOM, Update and Remove work on a
 // Cgroup that was made now or was read back from JSON. A process that joins later is
 // born in Sub or Beside. Own delegates to the container, and where systemd rules,
-// StartScope takes the place of Make: systemd wants a process that is there already.
+// StartScope and Adopt take the place of Make: systemd wants a process that is there
+// already.
 //
 // What is never done: a controller is joined that nobody needs; a cgroup is
 // configured that this package did not make (of a version 2 parent the list of

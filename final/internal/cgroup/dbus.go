@@ -26,7 +26,10 @@ type bus struct {
 // dial connects to the socket. Who we are systemd asks the kernel, so there is nothing
 // to say:
 //
-//	→ \0AUTH EXTERNAL    ← DATA    → DATA    ← OK 1234deadbeef    → BEGIN
+//	→ \0AUTH EXTERNAL    → DATA    → BEGIN    ← DATA    ← OK 1234deadbeef
+//
+// All three lines go at once: what came together with BEGIN systemd would not look at
+// before something else came, and the first message is sent after its OK.
 func dial(path string) (*bus, error) {
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -39,9 +42,12 @@ func dial(path string) (*bus, error) {
 	for _, step := range []func() error{
 		func() error { return unix.SetsockoptTimeval(fd, level, option, &wait) },
 		func() error { return unix.Connect(fd, &unix.SockaddrUnix{Name: path}) },
-		func() error { return b.say("\x00AUTH EXTERNAL\r\n", "DATA") },
-		func() error { return b.say("DATA\r\n", "OK ") },
-		func() error { _, err := b.conn.WriteString("BEGIN\r\n"); return err },
+		func() error {
+			_, err := b.conn.WriteString("\x00AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n")
+			return err
+		},
+		func() error { return b.expect("DATA") },
+		func() error { return b.expect("OK ") },
 	} {
 		if err := step(); err != nil {
 			return nil, errors.Join(fmt.Errorf("connect to systemd at %s: %w", path, err),
@@ -51,12 +57,8 @@ func dial(path string) (*bus, error) {
 	return b, nil
 }
 
-// say sends a line and expects an answer. A byte at a time, for after the line come
-// messages.
-func (b *bus) say(line, want string) error {
-	if _, err := b.conn.WriteString(line); err != nil {
-		return err
-	}
+// expect reads a line. A byte at a time, for after it come messages.
+func (b *bus) expect(want string) error {
 	var answer []byte
 	for !strings.HasSuffix(string(answer), "\r\n") {
 		var one [1]byte
@@ -118,6 +120,65 @@ func (b *bus) call(member, types string, body *wire) (uint32, error) {
 	m.align(8)
 	_, err := b.conn.Write(append(m.data, body.data...))
 	return b.serial, err
+}
+
+// job calls a method that begins a job, and waits until systemd says how it has ended.
+func (b *bus) job(member, types string, body *wire) error {
+	serial, err := b.call(member, types, body)
+	if err != nil {
+		return err
+	}
+	job, results := "", map[string]string{}
+	for job == "" || results[job] == "" {
+		m, err := b.answer(serial)
+		if err != nil {
+			return err
+		}
+		switch {
+		case m.kind == methodReturn:
+			job = m.body.readString()
+		case m.member == "JobRemoved":
+			// id, path of the job, unit, result
+			m.body.readUint32()
+			removed := m.body.readString()
+			m.body.readString()
+			results[removed] = m.body.readString()
+		}
+		if m.body.err != nil {
+			return m.body.err
+		}
+	}
+	if results[job] != "done" {
+		return fmt.Errorf("systemd says: the job is %s", results[job])
+	}
+	return nil
+}
+
+// do calls a method that is done when it is answered.
+func (b *bus) do(member, types string, body *wire) error {
+	serial, err := b.call(member, types, body)
+	for err == nil {
+		var m message
+		if m, err = b.answer(serial); err == nil && m.kind == methodReturn {
+			return nil
+		}
+	}
+	return err
+}
+
+// answer is the answer to a call, or a signal; an answer that is a refusal is an error.
+func (b *bus) answer(serial uint32) (message, error) {
+	for {
+		m, err := b.receive()
+		switch {
+		case err != nil:
+			return m, fmt.Errorf("wait for systemd: %w", err)
+		case m.kind == signalMessage || m.kind == methodReturn && m.replyTo == serial:
+			return m, nil
+		case m.kind == methodError && m.replyTo == serial:
+			return m, fmt.Errorf("systemd says: %s", m.body.readString())
+		}
+	}
 }
 
 // receive reads the next message.

@@ -24,11 +24,12 @@ func (c *Cgroup) Kill() error {
 	if p.Version == 2 {
 		// Since Linux 5.14 the kernel does it at once, forks and the frozen included.
 		err := writeFile(filepath.Join(p.Dir, "cgroup.kill"), "1")
-		if !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-		if _, statErr := os.Stat(p.Dir); errors.Is(statErr, fs.ErrNotExist) {
+		_, statErr := os.Stat(p.Dir)
+		switch {
+		case isGone(statErr):
 			return nil // no cgroup, no process
+		case !errors.Is(err, fs.ErrNotExist):
+			return err
 		}
 	}
 	return c.Signal(unix.SIGKILL)
@@ -42,7 +43,7 @@ func (c *Cgroup) Signal(signal unix.Signal) error {
 		return err
 	}
 	frozen, err := c.Frozen()
-	if errors.Is(err, fs.ErrNotExist) {
+	if isGone(err) {
 		return nil // no cgroup, no process
 	}
 	canFreeze := err == nil
@@ -63,7 +64,7 @@ func (c *Cgroup) signalAll(signal unix.Signal) error {
 	const rounds = 100
 	for range rounds {
 		pids, err := c.Procs(true)
-		if errors.Is(err, fs.ErrNotExist) {
+		if isGone(err) {
 			return nil
 		}
 		if err != nil {

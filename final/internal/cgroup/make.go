@@ -72,7 +72,7 @@ func (p *Place) make(needed []string) error {
 	if err := p.mustBeEmpty(); err != nil {
 		return err
 	}
-	setMark(p.Dir) // also if somebody has made it for us
+	p.mark(p.Dir) // also if somebody has made it for us
 	return nil
 }
 
@@ -92,13 +92,14 @@ func (p *Place) makeParents(dir string) error {
 //	mkdir /sys/fs/cgroup/memory/NAME
 func (p *Place) makeOne(dir string) error {
 	err := unix.Mkdir(dir, 0o755)
+	_, marked := markOf(dir)
 	switch {
 	case err == nil:
 		p.Made = append(p.Made, dir)
-		setMark(dir)
+		p.mark(dir)
 	case !errors.Is(err, unix.EEXIST):
 		return fmt.Errorf("mkdir %s: %w", dir, err)
-	case dir != p.Dir && !isMarked(dir):
+	case dir != p.Dir && !marked:
 		return nil // somebody else's, and not ours to configure
 	}
 	if p.Version == 1 && slices.Contains(p.Controllers, "cpuset") {

@@ -111,14 +111,19 @@ func TestIntended(t *testing.T) {
 	p := born(t, c)
 	intended := &Cgroup{Path: c.Path, Places: c.Places}
 	for _, place := range c.Places {
-		require.NoError(t, unix.Removexattr(place.Dir, mark))
+		require.NoError(t, unix.Removexattr(place.Dir, markName))
 	}
 	require.NoError(t, intended.Kill())
 	require.NoError(t, intended.Signal(unix.SIGKILL))
 	require.NoError(t, intended.Remove())
 	assert.Equal(t, "done", p.do("touch 1"))
+	for _, place := range c.Places { // that of another container's does not count either
+		require.NoError(t, unix.Setxattr(place.Dir, markName, []byte("another"), 0))
+	}
+	require.NoError(t, intended.Kill())
+	assert.Equal(t, "done", p.do("touch 1"))
 	for _, place := range c.Places {
-		setMark(place.Dir)
+		place.mark(place.Dir)
 	}
 	require.NoError(t, intended.Kill())
 	require.NoError(t, intended.Remove())

@@ -3,10 +3,8 @@
 package cgroup
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -18,7 +16,6 @@ type OOM struct {
 	file *os.File // memory.events, or the eventfd of version 1
 	// other is memory.oom_control of version 1 or cgroup.events of version 2.
 	other   *os.File
-	stop    int // an eventfd that Close writes to
 	version int
 	dir     string
 	kills   uint64
@@ -31,9 +28,6 @@ func (c *Cgroup) WatchOOM() (*OOM, error) {
 		return nil, fmt.Errorf("watch for the OOM killer: %w", err)
 	}
 	o := &OOM{version: p.Version, dir: p.Dir}
-	if o.stop, err = unix.Eventfd(0, unix.EFD_CLOEXEC); err != nil {
-		return nil, fmt.Errorf("eventfd: %w", err)
-	}
 	if p.Version == 2 {
 		err = o.openV2()
 	} else {
@@ -85,14 +79,14 @@ func (o *OOM) openV2() error {
 }
 
 // Wait returns true when memory has run out, each time once, and false when the
-// cgroup is gone (of version 2: when the last process is) or Stop was called.
+// cgroup is gone (of version 2: when the last process is).
 func (o *OOM) Wait() (bool, error) {
-	fds := []unix.PollFd{{Fd: int32(o.stop), Events: unix.POLLIN}}
-	if o.version == 1 {
-		fds = append(fds, unix.PollFd{Fd: int32(o.file.Fd()), Events: unix.POLLIN})
-	} else {
-		fds = append(fds, unix.PollFd{Fd: int32(o.file.Fd()), Events: unix.POLLPRI},
-			unix.PollFd{Fd: int32(o.other.Fd()), Events: unix.POLLPRI})
+	fds := []unix.PollFd{{Fd: int32(o.file.Fd()), Events: unix.POLLIN}}
+	if o.version == 2 {
+		fds = []unix.PollFd{
+			{Fd: int32(o.file.Fd()), Events: unix.POLLPRI},
+			{Fd: int32(o.other.Fd()), Events: unix.POLLPRI},
+		}
 	}
 	for {
 		_, err := unix.Poll(fds, -1)
@@ -101,9 +95,6 @@ func (o *OOM) Wait() (bool, error) {
 		}
 		if err != nil {
 			return false, fmt.Errorf("poll for the OOM killer: %w", err)
-		}
-		if fds[0].Revents != 0 {
-			return false, nil
 		}
 		look := o.lookV2
 		if o.version == 1 {
@@ -122,7 +113,7 @@ func (o *OOM) lookV1() (happened, gone bool, err error) {
 		return false, false, fmt.Errorf("read the eventfd: %w", err)
 	}
 	_, err = os.Stat(o.dir)
-	gone = errors.Is(err, fs.ErrNotExist)
+	gone = isGone(err)
 	return err == nil, gone, nil
 }
 
@@ -137,16 +128,10 @@ func (o *OOM) lookV2() (happened, gone bool, err error) {
 	if err == nil {
 		state, err = rereadKeyed(o.other)
 	}
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENODEV) {
+	if isGone(err) {
 		return false, true, nil
 	}
 	return false, err == nil && state["populated"] == 0, err
-}
-
-// Stop ends a Wait in another goroutine.
-func (o *OOM) Stop() error {
-	_, err := unix.Write(o.stop, binary.NativeEndian.AppendUint64(nil, 1))
-	return err
 }
 
 // Close ends the watch; nobody may be in Wait.
@@ -157,5 +142,5 @@ func (o *OOM) Close() error {
 			errs = append(errs, file.Close())
 		}
 	}
-	return errors.Join(append(errs, unix.Close(o.stop))...)
+	return errors.Join(errs...)
 }

@@ -55,20 +55,6 @@ func TestOOM(t *testing.T) {
 	require.NoError(t, watch.Close())
 }
 
-// A wait for what does not happen can be ended.
-func TestOOMStop(t *testing.T) {
-	need.Cgroup(t, "memory")
-	c := limited(t, memoryLimited(32))
-	born(t, c)
-	watch, err := c.WatchOOM()
-	require.NoError(t, err)
-	require.NoError(t, watch.Stop())
-	happened, err := watch.Wait()
-	require.NoError(t, err)
-	assert.False(t, happened)
-	require.NoError(t, watch.Close())
-}
-
 func TestOOMWithoutMemory(t *testing.T) {
 	_, err := (&Cgroup{Path: "/x"}).WatchOOM()
 	require.EqualError(t, err, "watch for the OOM killer: cgroup /x: "+

@@ -15,8 +15,8 @@ type Cgroup struct {
 	Path   string  `json:"path"`
 	Places []Place `json:"places"`
 	// Made says that Make has made it. What a runtime has only noted, in case that it is
-	// killed on the way, may be somebody else's cgroup: without our mark on it nothing
-	// there is killed or removed.
+	// killed on the way, may be somebody else's cgroup: without this container's mark on
+	// it nothing there is killed or removed.
 	Made bool `json:"made,omitempty"`
 	// Scope is the unit of systemd's that it belongs to, if any.
 	Scope *Scope `json:"scope,omitempty"`
@@ -32,6 +32,7 @@ type Place struct {
 	// Made are the directories that Make has made, from the top down: Dir and
 	// those above that were missing.
 	Made []string `json:"made,omitempty"`
+	Mark string   `json:"mark,omitempty"` // by which the kernel's directory is known for ours
 	// Own is the cgroup of version 2 that this process was in.
 	Own string `json:"own,omitempty"`
 	// Room is a cgroup beside the container's into which this process went to make

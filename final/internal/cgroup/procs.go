@@ -3,7 +3,6 @@
 package cgroup
 
 import (
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -27,7 +26,7 @@ func (c *Cgroup) Procs(all bool) ([]int, error) {
 	var pids []int
 	err = filepath.WalkDir(p.Dir, func(path string, entry fs.DirEntry, err error) error {
 		switch {
-		case errors.Is(err, fs.ErrNotExist) && path != p.Dir:
+		case isGone(err) && path != p.Dir:
 			return nil // removed meanwhile
 		case err != nil:
 			return err
@@ -35,7 +34,7 @@ func (c *Cgroup) Procs(all bool) ([]int, error) {
 			return nil
 		}
 		more, err := readPids(filepath.Join(path, "cgroup.procs"))
-		if errors.Is(err, fs.ErrNotExist) && path != p.Dir {
+		if isGone(err) && path != p.Dir {
 			return nil
 		}
 		pids = append(pids, more...)

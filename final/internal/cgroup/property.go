@@ -55,7 +55,8 @@ func limitProperties(writes []Write) []property {
 				period, err = strconv.ParseUint(words[1], 10, 64)
 			}
 			if err == nil && period > 0 {
-				list = append(list, property{"CPUQuotaPerSecUSec", perSecond(n, period)})
+				list = append(list, property{"CPUQuotaPerSecUSec", perSecond(n, period)},
+					property{"CPUQuotaPeriodUSec", period})
 			}
 		default:
 			if name := names[w.File]; name != "" {

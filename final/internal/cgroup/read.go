@@ -1,3 +1,5 @@
+//go:build linux
+
 package cgroup
 
 import (
@@ -7,10 +9,16 @@ import (
 	"os"
 	"strconv"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // noLimit is how a file's max or -1 is counted.
 const noLimit = 1<<64 - 1
+
+// isGone reports whether an error means that a cgroup is not there: it was not when its
+// file was opened, or it went before that was read or written.
+func isGone(err error) bool { return errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ENODEV) }
 
 // readNumber reads a file that holds one number.
 func readNumber(path string) (uint64, error) {

@@ -46,28 +46,34 @@ func (c *Cgroup) Remove() error {
 // removeParents removes the cgroups above the container's that carry our mark.
 func (p Place) removeParents() {
 	for dir := filepath.Dir(p.Dir); len(dir) > len(p.Mount); dir = filepath.Dir(dir) {
-		if !slices.Contains(p.Made, dir) && !isMarked(dir) || unix.Rmdir(dir) != nil {
+		_, marked := markOf(dir)
+		if !slices.Contains(p.Made, dir) && !marked || unix.Rmdir(dir) != nil {
 			return // another container's cgroup is in it
 		}
 	}
 }
 
-// mark is the attribute by which a cgroup is known for one that Make has made: a
+// markName is the attribute by which a cgroup is known for one that Make has made: a
 // runtime may be killed before it can write that down, and of those above the
 // container's own the container that leaves last need not be the one that came first.
-const mark = "user.minirun"
+const markName = "user.minirun"
 
-// setMark marks a cgroup. Without the mark, on an old kernel, what was written down is
-// all that is known.
-func setMark(dir string) { _ = unix.Setxattr(dir, mark, []byte("made"), 0) }
+// mark marks a cgroup as the container's. Without the mark, on an old kernel, what was
+// written down is all that is known.
+func (p Place) mark(dir string) { _ = unix.Setxattr(dir, markName, []byte(p.Mark), 0) }
 
-func isMarked(dir string) bool {
-	_, err := unix.Getxattr(dir, mark, nil)
-	return err == nil
+// markOf returns the mark of a cgroup; false if none of ours is there.
+func markOf(dir string) (string, bool) {
+	var mark [128]byte
+	n, err := unix.Getxattr(dir, markName, mark[:])
+	return string(mark[:max(n, 0)]), err == nil
 }
 
 // isOurs reports whether a place is the container's beyond doubt.
-func (c *Cgroup) isOurs(p Place) bool { return c.Made || isMarked(p.Dir) }
+func (c *Cgroup) isOurs(p Place) bool {
+	mark, marked := markOf(p.Dir)
+	return c.Made || marked && mark == p.Mark
+}
 
 // removeTree removes a cgroup, its descendants first. A process that has ended is
 // in it for a moment still: EBUSY until the deadline.

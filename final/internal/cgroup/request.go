@@ -17,6 +17,8 @@ type Request struct {
 	Needed []string `json:"needed,omitempty"`
 	// Wished are joined where the machine has them.
 	Wished []string `json:"wished,omitempty"`
+	// Mark is something that no other container's cgroup is marked with.
+	Mark string `json:"-"`
 }
 
 // Request says which cgroup a container gets: the one that cgroupsPath names,
@@ -78,7 +80,9 @@ func (h Host) Places(r Request) ([]Place, error) {
 // placeIn is the place in one hierarchy: without controllers if none is asked for.
 func (h Host) placeIn(i int, r Request) (Place, error) {
 	hierarchy := h.Hierarchies[i]
-	p := Place{Version: hierarchy.Version, Mount: hierarchy.Mount, Root: hierarchy.Root}
+	p := Place{
+		Version: hierarchy.Version, Mount: hierarchy.Mount, Root: hierarchy.Root, Mark: r.Mark,
+	}
 	for _, name := range slices.Concat(r.Needed, r.Wished) {
 		if h.find(name) == i && !slices.Contains(p.Controllers, name) {
 			p.Controllers = append(p.Controllers, name)

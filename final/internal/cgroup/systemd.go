@@ -98,21 +98,20 @@ func (s Scope) Path() string {
 	return path.Join(dir, s.Unit)
 }
 
-// StartScope has systemd make the unit around a process that is there already, and
-// then makes what of the cgroup systemd has not made: on version 1 it knows only some
-// of the controllers. The process is init before it does anything.
+// StartScope has systemd make the unit around a process that is there already: init, before
+// it does anything. What is returned can be removed, and is to be completed by Adopt.
 //
 //	busctl call … StartTransientUnit 'ssa(sv)a(sa(sv))' web.scope replace 9 PIDs au 1 4711 …
-func StartScope(h Host, s Scope, pid int, l Limits) (*Cgroup, error) {
+func StartScope(h Host, s Scope, pid int, r Request, l Limits) (*Cgroup, error) {
 	if pid <= 1 {
-		return nil, fmt.Errorf("start %s: there is no process %d", s.Unit, pid)
+		return nil, fmt.Errorf("there is no process %d", pid)
 	}
 	s.Socket = socket(h.Rootless)
 	err := s.ask(func(b *bus) error { return b.startUnit(s.Unit, scopeProperties(s, pid, l)) })
 	if err != nil {
-		return nil, fmt.Errorf("start %s: %w", s.Unit, err)
+		return nil, err
 	}
-	return adopt(h, s, pid, l)
+	return scopeOf(h, s, pid, r)
 }
 
 // limit tells systemd of limits that have changed; a restart of the machine ends them.
@@ -139,7 +138,10 @@ func (s Scope) limit(writes []Write) error {
 //
 //	systemctl stop web.scope
 func (s Scope) stop() error {
-	err := s.ask(func(b *bus) error { return b.stopUnit(s.Unit) })
+	body := &wire{}
+	body.string(s.Unit)
+	body.string("replace")
+	err := s.ask(func(b *bus) error { return b.job("StopUnit", "ss", body) })
 	if err == nil || strings.Contains(err.Error(), "not loaded") {
 		return nil
 	}
@@ -182,105 +184,15 @@ func (b *bus) startUnit(unit string, properties []property) error {
 	return b.job("StartTransientUnit", "ssa(sv)a(sa(sv))", body)
 }
 
-// stopUnit stops it.
-func (b *bus) stopUnit(unit string) error {
-	body := &wire{}
-	body.string(unit)
-	body.string("replace")
-	return b.job("StopUnit", "ss", body)
-}
-
-// job calls a method that begins a job, and waits until systemd says how it has ended.
-func (b *bus) job(member, types string, body *wire) error {
-	serial, err := b.call(member, types, body)
-	if err != nil {
-		return err
-	}
-	job, results := "", map[string]string{}
-	for job == "" || results[job] == "" {
-		m, err := b.answer(serial)
-		if err != nil {
+// Adopt makes what of the cgroup systemd has not made, and moves the process there: on
+// version 1 systemd knows only some of the controllers.
+func (c *Cgroup) Adopt(pid int, needed []string) error {
+	for i := range c.Places {
+		if err := c.Places[i].adopt(pid, needed); err != nil {
 			return err
 		}
-		switch {
-		case m.kind == methodReturn:
-			job = m.body.readString()
-		case m.member == "JobRemoved":
-			// id, path of the job, unit, result
-			m.body.readUint32()
-			removed := m.body.readString()
-			m.body.readString()
-			results[removed] = m.body.readString()
-		}
-		if m.body.err != nil {
-			return m.body.err
-		}
-	}
-	if results[job] != "done" {
-		return fmt.Errorf("systemd says: the job is %s", results[job])
 	}
 	return nil
-}
-
-// do calls a method that is done when it is answered.
-func (b *bus) do(member, types string, body *wire) error {
-	serial, err := b.call(member, types, body)
-	for err == nil {
-		var m message
-		if m, err = b.answer(serial); err == nil && m.kind == methodReturn {
-			return nil
-		}
-	}
-	return err
-}
-
-// answer is the answer to a call, or a signal; an answer that is a refusal is an error.
-func (b *bus) answer(serial uint32) (message, error) {
-	for {
-		m, err := b.receive()
-		switch {
-		case err != nil:
-			return m, fmt.Errorf("wait for systemd: %w", err)
-		case m.kind == signalMessage || m.kind == methodReturn && m.replyTo == serial:
-			return m, nil
-		case m.kind == methodError && m.replyTo == serial:
-			return m, fmt.Errorf("systemd says: %s", m.body.readString())
-		}
-	}
-}
-
-// adopt finds the process's cgroup in each hierarchy that is needed, makes the ones that
-// systemd has not made, and moves the process there.
-func adopt(h Host, s Scope, pid int, l Limits) (*Cgroup, error) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid))
-	if err != nil {
-		return nil, err
-	}
-	own, err := parseOwn(string(text))
-	if err != nil {
-		return nil, err
-	}
-	made, known := own["name=systemd"] // version 1 and hybrid
-	if !known {
-		made = own[""]
-	}
-	if path.Base(made) != s.Unit {
-		return nil, fmt.Errorf("start %s: systemd has done it, but process %d is in cgroup %s",
-			s.Unit, pid, made)
-	}
-	r := Request{Path: made, Needed: l.Needed, Wished: append(accounting(), "freezer")}
-	places, err := h.Places(r)
-	if err != nil {
-		return nil, err
-	}
-	c := &Cgroup{Path: made, Made: true, Scope: &s}
-	for _, p := range places {
-		if err := p.adopt(pid, l.Needed); err != nil {
-			return nil, err
-		}
-		c.Places = append(c.Places, p)
-	}
-	return c, nil
 }
 
 // adopt makes sure of one place.
@@ -295,11 +207,32 @@ func (p *Place) adopt(pid int, needed []string) error {
 	if err != nil {
 		return err
 	}
-	setMark(p.Dir)
 	procs, who := filepath.Join(p.Dir, "cgroup.procs"), strconv.Itoa(pid)
 	members, err := readWords(procs)
 	if err != nil || slices.Contains(members, who) {
 		return err
 	}
 	return writeFile(procs, who)
+}
+
+// scopeOf finds where systemd has put a process, and where else it will be.
+func scopeOf(h Host, s Scope, pid int, r Request) (*Cgroup, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid))
+	if err != nil {
+		return nil, err
+	}
+	own, err := parseOwn(string(text))
+	if err != nil {
+		return nil, err
+	}
+	made, known := own["name=systemd"] // version 1 and hybrid
+	if !known {
+		made = own[""]
+	}
+	if path.Base(made) != s.Unit {
+		return nil, fmt.Errorf("systemd has done it, but process %d is in cgroup %s", pid, made)
+	}
+	r.Path = made
+	places, err := h.Places(r)
+	return &Cgroup{Path: made, Places: places, Made: true, Scope: &s}, err
 }

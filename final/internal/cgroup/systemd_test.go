@@ -54,6 +54,7 @@ func TestLimitProperties(t *testing.T) {
 		{"MemoryLow", uint64(noLimit)},
 		{"CPUWeight", uint64(100)},
 		{"CPUQuotaPerSecUSec", uint64(500000)},
+		{"CPUQuotaPeriodUSec", uint64(50000)},
 		{"TasksMax", uint64(noLimit)},
 		{"MemoryMax", uint64(7)},
 	}, limitProperties(l.Writes))
@@ -64,6 +65,7 @@ func TestLimitProperties(t *testing.T) {
 		{"MemoryLimit", uint64(1048576)},
 		{"CPUShares", uint64(1024)},
 		{"CPUQuotaPerSecUSec", uint64(500000)},
+		{"CPUQuotaPeriodUSec", uint64(50000)},
 		{"TasksMax", uint64(noLimit)},
 	}, limitProperties(l.Writes))
 	assert.Equal(t, uint64(340000), perSecond(1001, 3000), "in steps of 10 ms")
@@ -188,6 +190,46 @@ func TestStartUnit(t *testing.T) {
 	}
 }
 
+// An update is told to systemd, and the unit is stopped; that it is gone already is fine.
+func TestScopeOfRunning(t *testing.T) {
+	writes := []Write{{File: "pids.max", Value: "7"}}
+	limit := func(s Scope) error { return s.limit(writes) }
+	for _, tt := range []struct {
+		name, member, answer, want string
+		ask                        func(Scope) error
+	}{
+		{"limits", "SetUnitProperties", "", "", limit},
+		{
+			"limits are refused", "SetUnitProperties", "No.",
+			"set the limits of web.scope: systemd says: No.", limit,
+		},
+		{"gone", "StopUnit", "Unit web.scope not loaded.", "", Scope.stop},
+		{
+			"it stays", "StopUnit", "Access denied",
+			"stop web.scope: systemd says: Access denied", Scope.stop,
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			path := manager(t, func(b *bus, call message) {
+				assert.Equal(t, tt.member, call.member)
+				assert.Equal(t, "web.scope", call.body.readString())
+				if tt.answer == "" {
+					b.send(t, methodReturn, "")
+				} else {
+					b.send(t, methodError, "", tt.answer)
+				}
+			})
+			err := tt.ask(Scope{Unit: "web.scope", Socket: path})
+			if tt.want == "" {
+				require.NoError(t, err)
+			} else {
+				require.EqualError(t, err, tt.want)
+			}
+		})
+	}
+	require.NoError(t, Scope{Unit: "web.scope"}.limit(nil), "nothing that systemd knows")
+}
+
 // The bytes of a message, as busctl(1) would send it.
 func TestWire(t *testing.T) {
 	w := &wire{}
@@ -205,8 +247,9 @@ func TestWire(t *testing.T) {
 }
 
 func TestStartScopeRefuses(t *testing.T) {
-	_, err := StartScope(Host{}, Scope{Slice: "a.slice", Unit: "x.scope"}, 1, Limits{})
-	require.EqualError(t, err, "start x.scope: there is no process 1")
+	_, err := StartScope(Host{}, Scope{Slice: "a.slice", Unit: "x.scope"}, 1,
+		Request{}, Limits{})
+	require.EqualError(t, err, "there is no process 1")
 	_, err = dial(filepath.Join(t.TempDir(), "none"))
 	require.ErrorContains(t, err, "connect to systemd at ")
 	require.ErrorIs(t, err, os.ErrNotExist)
@@ -226,13 +269,15 @@ func TestAdopt(t *testing.T) {
 	require.NoError(t, err)
 	l, err := Compile(&specs.LinuxResources{Pids: pidsLimited().Pids}, h)
 	require.NoError(t, err)
-	adopted, err := adopt(h, Scope{Slice: "a.slice", Unit: "web.scope"}, p.Process.Pid, l)
+	r := Request{Needed: l.Needed}
+	adopted, err := scopeOf(h, Scope{Slice: "a.slice", Unit: "web.scope"}, p.Process.Pid, r)
 	require.NoError(t, err)
+	require.NoError(t, adopted.Adopt(p.Process.Pid, l.Needed))
 	assert.Equal(t, c.Path+"/web.scope", adopted.Path)
 	for _, w := range l.Writes {
 		require.NoError(t, adopted.Write(w))
 	}
-	_, err = adopt(h, Scope{Slice: "a.slice", Unit: "other.scope"}, p.Process.Pid, l)
+	_, err = scopeOf(h, Scope{Slice: "a.slice", Unit: "other.scope"}, p.Process.Pid, r)
 	require.ErrorContains(t, err, "systemd has done it, but process")
 }
 

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"lab/final/internal/cgroup"
+	"lab/final/internal/spec"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
@@ -94,6 +95,22 @@ func (f FilterDevices) Words() Words {
 	}
 }
 
+// OwnCgroup gives a cgroup of version 2 to who is the command's user on the host.
+type OwnCgroup struct {
+	UID uint32 `json:"uid"`
+	Dir string `json:"dir"`
+}
+
+// Words tell about it.
+func (o OwnCgroup) Words() Words {
+	return Words{
+		Does:  fmt.Sprintf("let user %d make cgroups below", o.UID),
+		Call:  fmt.Sprintf("chown(%q, %d, -1); chown(\"…/cgroup.procs\", …)", o.Dir, o.UID),
+		Shell: fmt.Sprintf("chown %d %[2]s %[2]s/cgroup.procs …", o.UID, o.Dir),
+		Man:   "cgroups(7)",
+	}
+}
+
 // JoinCgroup joins the hierarchies of version 1: the process that clones init writes
 // itself there first. Of version 2 init is born in its cgroup.
 type JoinCgroup struct {
@@ -154,6 +171,35 @@ func (c *compiler) write(limits cgroup.Limits) {
 	if len(limits.Devices) > 0 {
 		c.add(TitleCgroups, Runtime, "", FilterDevices{limits.Devices})
 	}
+	if uid, asked := c.owner(); asked {
+		c.add(TitleCgroups, Runtime, "", OwnCgroup{uid, c.dirOf("cgroup")})
+	}
+}
+
+// owner is to whom the container's cgroup of version 2 is to be given, if to anybody else
+// than us: to the command's user, if that sees it in a cgroup namespace of its own and may
+// write there (config-linux.md, "Cgroup ownership"). An ordinary user cannot give.
+func (c *compiler) owner() (uid uint32, asked bool) {
+	uid = c.config.Process.User.UID
+	if c.makes(specs.UserNamespace) {
+		i := slices.IndexFunc(c.config.Linux.UIDMappings, func(m specs.LinuxIDMapping) bool {
+			return uid >= m.ContainerID && uid-m.ContainerID < m.Size
+		})
+		if i < 0 {
+			return 0, false
+		}
+		m := c.config.Linux.UIDMappings[i]
+		uid = m.HostID + uid - m.ContainerID
+	} else if _, joins := spec.Namespace(c.config, specs.UserNamespace); joins {
+		return 0, false
+	}
+	writable := slices.ContainsFunc(c.config.Mounts, func(m specs.Mount) bool {
+		isCgroup := m.Type == "cgroup" || m.Type == "cgroup2"
+		return isCgroup && !slices.Contains(m.Options, "ro")
+	})
+	isV2 := slices.ContainsFunc(c.places, func(p cgroup.Place) bool { return p.Version == 2 })
+	may := uid != c.host.UID && c.host.UID == 0
+	return uid, may && isV2 && writable && c.makes(specs.CgroupNamespace)
 }
 
 // startScope compiles how init, which is there already, comes into a cgroup of systemd's.

@@ -3,6 +3,7 @@ package runtime
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"time"
@@ -98,6 +99,8 @@ func (c *creation) perform(action plan.Action) (mine bool, err error) {
 		err = c.record.Cgroup.Write(op.Write)
 	case plan.FilterDevices:
 		err = c.record.Cgroup.Filter(op.Rules)
+	case plan.OwnCgroup:
+		err = c.record.Cgroup.Own(int(op.UID))
 	case plan.JoinCgroup:
 		c.child.Tasks = c.birth.Tasks()
 	case plan.Listen:
@@ -112,6 +115,7 @@ func (c *creation) perform(action plan.Action) (mine bool, err error) {
 
 // makeCgroup makes the cgroup, after a note of where it will be.
 func (c *creation) makeCgroup(op plan.MakeCgroup) error {
+	op.Request.Mark = fmt.Sprint(os.Getpid(), " ", c.record.Created.UnixNano())
 	places, err := c.host.Cgroups.Places(op.Request)
 	if err != nil {
 		return err
@@ -130,22 +134,20 @@ func (c *creation) makeCgroup(op plan.MakeCgroup) error {
 	return err
 }
 
-// startScope has systemd make the cgroup. What systemd has made goes with init; what we
-// have, on version 1, is known by our mark.
+// startScope has systemd make the cgroup. If we are killed before that is noted it goes
+// with init.
 func (c *creation) startScope(op plan.StartScope) error {
-	places, err := c.host.Cgroups.Places(op.Request)
-	if err != nil {
-		return err
-	}
-	c.record.Cgroup = &cgroup.Cgroup{Path: op.Request.Path, Places: places}
-	if err := c.rt.save(c.record); err != nil {
-		return err
-	}
-	made, err := cgroup.StartScope(c.host.Cgroups, op.Scope, c.pid, op.Limits)
+	made, err := cgroup.StartScope(c.host.Cgroups, op.Scope, c.pid, op.Request, op.Limits)
 	if err != nil {
 		return err
 	}
 	c.record.Cgroup, c.group = made, made
+	if err := c.rt.save(c.record); err != nil {
+		return err
+	}
+	if err := made.Adopt(c.pid, op.Request.Needed); err != nil {
+		return err
+	}
 	return c.rt.save(c.record)
 }
 
