@@ -163,19 +163,22 @@ func (h *Held) Wait(ctx context.Context) (Result, error) {
 
 // Until polls until a condition holds; after the deadline it is an error. Where a look
 // takes long it is not taken more often than a quarter of the time: what is waited for
-// needs a processor, too.
+// needs a processor, too. For the same reason the deadline is over only when there were
+// a hundred looks: where each takes a second, so does all that is waited for.
 func Until(ctx context.Context, limit time.Duration, holds func() (bool, error)) error {
-	ctx, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
-	for {
+	deadline := time.Now().Add(limit)
+	for looks := 1; ; looks++ {
 		began := time.Now()
 		if ok, err := holds(); err != nil || ok {
 			return err
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("waited %s: %w", limit, ctx.Err())
+			return ctx.Err()
 		case <-time.After(max(5*time.Millisecond, 3*time.Since(began))):
+		}
+		if looks >= 100 && time.Now().After(deadline) {
+			return fmt.Errorf("waited %s: %w", limit, context.DeadlineExceeded)
 		}
 	}
 }
