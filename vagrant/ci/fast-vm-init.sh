@@ -31,8 +31,10 @@ if [ -e /src/.ci/vm-command ]; then
   cd /src && LAB_LANE=vm-fast LAB_VM=1 LAB_BIN=/src/bin sh .ci/vm-command
   printf '\n##vm-command exit %s\n' "$?"
 else
-  # The lessons are typed on busybox's root by the machine's own lanes.
+  # The lessons are typed on busybox's root by the machine's own lanes, and there
+  # minirun is killed at each of its calls, given hostile files and raced with, which
+  # in this machine takes too long.
   LAB_LANE=vm-fast LAB_VM=1 LAB_CHECKS=own TIMEOUT=10m JOBS=2 \
-    /src/.ci/tests -test.skip='^TestLesson$/^busybox$'
+    /src/.ci/tests -test.skip='^TestLesson$/^busybox$|^Test(Fault|HostileConfig|Escape.*Race)'
 fi
 poweroff -f
