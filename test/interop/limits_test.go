@@ -16,7 +16,8 @@ func (e engine) limits() cases {
 		"limits": e.limited,
 		"update": func(t *testing.T) {
 			c := e.start(t, "--memory", "64m", "exec sleep 1000")
-			e.ok(t, "update", "--memory", "96m", "--memory-swap", "96m", "--cpu-shares", "256", c.id)
+			e.ok(t, "update", "--memory", "96m", "--memory-swap", "96m",
+				"--cpu-shares", "256", c.id)
 			assert.Equal(t, "100663296", memoryMax(t, c.pid()))
 			assert.Contains(t, []string{"256", "10"},
 				cgroupFile(t, c.pid(), "cpu", "cpu.shares", "cpu.weight"))
@@ -96,8 +97,10 @@ func (e engine) events(t *testing.T) {
 	e.ok(t, "run", "--rm", "--name", name, image, "true")
 	var told []string
 	await(t, func() (bool, string) {
-		text := e.ok(t, append([]string{"events", "--filter", "container=" + name,
-			"--format", e.eventFormat, "--since", "1h"}, e.perEvents...)...)
+		text := e.ok(t, append([]string{
+			"events", "--filter", "container=" + name,
+			"--format", e.eventFormat, "--since", "1h",
+		}, e.perEvents...)...)
 		told = strings.Fields(text)
 		return strings.Contains(text, e.story[len(e.story)-1]), text
 	})
@@ -157,8 +160,14 @@ func (e engine) volumes(t *testing.T) {
 // build: each RUN is a container.
 func (e engine) build(t *testing.T) {
 	dir := shared(t)
-	file := "FROM " + image + "\nENV GREETING=hello\nRUN echo $GREETING > /greeting && id -u > /who\n" +
-		"USER 1000\nWORKDIR /tmp\nRUN pwd > /tmp/where\nCMD [\"cat\", \"/greeting\", \"/who\", \"/tmp/where\"]\n"
+	file := "FROM " + image + `
+ENV GREETING=hello
+RUN echo $GREETING > /greeting && id -u > /who
+USER 1000
+WORKDIR /tmp
+RUN pwd > /tmp/where
+CMD ["cat", "/greeting", "/who", "/tmp/where"]
+`
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "Dockerfile"), []byte(file), 0o600))
 	e.ok(t, append(append([]string{"build"}, e.perBuild...), "--tag", "localhost/built", dir)...)
 	t.Cleanup(func() { e.ok(t, "rmi", "--force", "localhost/built") })
