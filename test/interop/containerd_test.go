@@ -181,8 +181,7 @@ func (c ctr) life() cases {
 			await(t, func() (bool, string) {
 				text, err := os.ReadFile(log)
 				require.NoError(t, err)
-				both := strings.Contains(string(text), "one\n") &&
-					strings.Contains(string(text), "two\n")
+				both := strings.Contains(string(text), "one") && strings.Contains(string(text), "two")
 				return both, "both in: " + string(text)
 			})
 		},

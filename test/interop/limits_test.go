@@ -56,19 +56,36 @@ func (e engine) limited(t *testing.T) {
 	assert.Equal(t, "0", cgroupFile(t, pid, "cpuset", "cpuset.cpus", "cpuset.cpus"))
 }
 
-// oom: the engine learns that the kernel has killed, and what.
+// oom: the engine learns that the kernel has killed. That and the end of the container
+// come to it by two ways, so nothing ends before it has been told.
 func (e engine) oom(t *testing.T) {
-	c := e.have(t, e.ok(t, e.shell([]string{"create"},
-		[]string{"--memory", "32m", "--memory-swap", "32m", "exec hog 200M"})...))
+	c := e.have(t, e.ok(t, e.shell([]string{"create"}, []string{
+		"--memory", "64m", "--memory-swap", "64m",
+		"while ! test -e /begin; do sleep 0.1; done; hog 200M; status=$?; " +
+			"while ! test -e /end; do sleep 0.1; done; exit $status",
+	})...))
 	if !e.daemon {
 		// Podman looks for a file in its directory of the container; conmon 2.1.6 makes
 		// that file wherever podman was started.
 		c.dir = c.inspect(".StaticDir")
 	}
 	c.ok(t, "start", c.id)
+	require.NoError(t, c.exec("touch /begin").failure())
+	await(t, func() (bool, string) { return c.toldOOM(), "news of the kill" })
+	require.NoError(t, c.exec("touch /end").failure())
 	c.becomes(".State.Status", "exited")
 	assert.Equal(t, "137", c.inspect(".State.ExitCode"))
 	assert.Equal(t, "true", c.inspect(".State.OOMKilled"))
+}
+
+// toldOOM reports whether somebody has told the engine of a kill.
+func (c container) toldOOM() bool {
+	if c.daemon {
+		return c.ok(c.t, "events", "--filter", "container="+c.id, "--filter", "event=oom",
+			"--since", "1h", "--until", "0s") != ""
+	}
+	_, err := os.Stat(filepath.Join(c.dir, "oom"))
+	return err == nil
 }
 
 // stats: the numbers are those of the container's cgroup.
