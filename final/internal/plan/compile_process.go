@@ -96,6 +96,8 @@ func (c *compiler) become(p *specs.Process) error {
 	if err != nil {
 		return err
 	}
+	// A filter written for the command alone need not allow it.
+	c.add(TitleExec, Init, "", CloseFiles{3 + c.request.PreserveFDs})
 	if filter != nil && !p.NoNewPrivileges {
 		// To filter without no_new_privs takes CAP_SYS_ADMIN, which goes with the rest.
 		c.add(TitleUser, Init, "", *filter)
@@ -109,7 +111,6 @@ func (c *compiler) become(p *specs.Process) error {
 	if p.NoNewPrivileges {
 		c.add(TitleUser, Init, "", NoNewPrivs{})
 	}
-	c.add(TitleExec, Init, "", CloseFiles{3 + c.request.PreserveFDs})
 	last := Exec{Args: p.Args, Env: environment(p.Env)}
 	if filter != nil && p.NoNewPrivileges {
 		filter.Exec = &last
