@@ -181,8 +181,9 @@ func (c ctr) life() cases {
 			await(t, func() (bool, string) {
 				text, err := os.ReadFile(log)
 				require.NoError(t, err)
-				both := strings.Contains(string(text), "one") && strings.Contains(string(text), "two")
-				return both, "both in: " + string(text)
+				said := string(text)
+				both := strings.Contains(said, "one") && strings.Contains(said, "two")
+				return both, "both in: " + said
 			})
 		},
 		"kill":  c.kill,
