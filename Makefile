@@ -38,6 +38,10 @@ class-box: ## build/lab.box, a VM that holds all a class needs, tried offline
 	@mkdir -p build
 	vagrant/ci/class-box.sh build/lab.box
 
+.PHONY: interop
+interop: ## podman, containerd, buildah and docker drive minirun: a table; as root
+	cd test/interop && go test -count=1
+
 .PHONY: newcomer
 newcomer: ## from a clean clone to the second step, as somebody new, offline
 	.ci/newcomer

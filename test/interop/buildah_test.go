@@ -35,7 +35,7 @@ func TestBuildah(t *testing.T) {
 	b.ok(t, "add", "empty", m.archive, "/")
 	b.ok(t, "commit", "empty", image)
 	b.working = b.from(t)
-	all := b.cases(t)
+	all := join(b.life(), b.confinement())
 	all["nothing left"] = func(t *testing.T) {
 		b.ok(t, "rm", "--all")
 		b.ok(t, "rmi", "--all", "--force")
@@ -90,9 +90,8 @@ func (b buildah) shellWords(in string, flagsAndScript ...string) []string {
 	return append(words, in, "--", "sh", "-c", flagsAndScript[last])
 }
 
-// cases are what buildah is tried with.
-func (b buildah) cases(t *testing.T) cases {
-	t.Helper()
+// life are the cases about a command from its start to its end, and its files.
+func (b buildah) life() cases {
 	return cases{
 		"run": func(t *testing.T) {
 			r := b.shell(b.working, "--env", "A=b", "--workingdir", "/tmp",
@@ -139,6 +138,13 @@ func (b buildah) cases(t *testing.T) cases {
 			require.NoError(t, r.failure())
 			assert.Contains(t, r.out, "size=1024k")
 		},
+		"build": b.build,
+	}
+}
+
+// confinement are the cases about what a command may do.
+func (b buildah) confinement() cases {
+	return cases{
 		"capabilities": func(t *testing.T) {
 			r := b.shell(b.working, "--cap-drop", "CAP_CHOWN", "--cap-add", "CAP_NET_ADMIN",
 				"grep CapEff /proc/self/status; chown 1 /etc/passwd")
@@ -177,7 +183,6 @@ func (b buildah) cases(t *testing.T) cases {
 			assert.Regexp(t, `Max processes +100 +200 `, r.out)
 			assert.Contains(t, r.out, "67108864")
 		},
-		"build": b.build,
 	}
 }
 

@@ -56,7 +56,8 @@ func (e engine) confinement() cases {
 			}, e.runtime)
 		},
 		"oom score": func(t *testing.T) {
-			assert.Equal(t, "321", e.once(t, "--oom-score-adj", "321", "cat /proc/self/oom_score_adj"))
+			score := e.once(t, "--oom-score-adj", "321", "cat /proc/self/oom_score_adj")
+			assert.Equal(t, "321", score)
 			same(t, e.name, "oom score", func(runtime string) result {
 				return e.with(runtime).do("run", "--rm", "--oom-score-adj", "-500", image, "true")
 			}, e.runtime)

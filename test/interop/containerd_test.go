@@ -147,6 +147,11 @@ func (c ctr) execWords(id string, flagsAndScript ...string) []string {
 
 // cases are what containerd is tried with.
 func (c ctr) cases() cases {
+	return join(c.life(), c.execs(), c.resources(), c.confinement(), c.telling())
+}
+
+// life are the cases about a task from its start to its end.
+func (c ctr) life() cases {
 	return cases{
 		"run": func(t *testing.T) {
 			r := c.do(c.run("run", "--rm", "--env", "A=b", "--cwd", "/tmp",
@@ -169,6 +174,26 @@ func (c ctr) cases() cases {
 			assert.Equal(t, text, r.out)
 		},
 		"terminal": c.inTerminal,
+		"logs": func(t *testing.T) {
+			log := filepath.Join(shared(t), "log")
+			c.start(t, "logs", "--log-uri", "file://"+log, "echo one; echo two >&2")
+			c.becomes(t, "logs", "STOPPED")
+			await(t, func() (bool, string) {
+				text, err := os.ReadFile(log)
+				require.NoError(t, err)
+				said := string(text)
+				both := strings.Contains(said, "one") && strings.Contains(said, "two")
+				return both, "both in: " + said
+			})
+		},
+		"kill":  c.kill,
+		"pause": c.pause,
+	}
+}
+
+// execs are the cases about further processes.
+func (c ctr) execs() cases {
+	return cases{
 		"exec": func(t *testing.T) {
 			pid := c.start(t, "exec", "exec sleep 1000")
 			r := c.exec("exec", "--cwd", "/tmp", "--user", "1234:5678",
@@ -192,20 +217,12 @@ func (c ctr) cases() cases {
 				return len(text) > 0, "a mark"
 			})
 		},
-		"logs": func(t *testing.T) {
-			log := filepath.Join(shared(t), "log")
-			c.start(t, "logs", "--log-uri", "file://"+log, "echo one; echo two >&2")
-			c.becomes(t, "logs", "STOPPED")
-			await(t, func() (bool, string) {
-				text, err := os.ReadFile(log)
-				require.NoError(t, err)
-				both := strings.Contains(string(text), "one\n") &&
-					strings.Contains(string(text), "two\n")
-				return both, "both in: " + string(text)
-			})
-		},
-		"kill":  c.kill,
-		"pause": c.pause,
+	}
+}
+
+// resources are the cases about limits and files.
+func (c ctr) resources() cases {
+	return cases{
 		"limits": func(t *testing.T) {
 			pid := c.start(t, "limits", "--memory-limit", "67108864", "--cpu-quota", "50000",
 				"--cpu-period", "100000", "exec sleep 1000")
@@ -227,6 +244,12 @@ func (c ctr) cases() cases {
 			assert.NotZero(t, r.status)
 			assert.Contains(t, r.err, "read-only file system")
 		},
+	}
+}
+
+// confinement are the cases about what a task may do.
+func (c ctr) confinement() cases {
+	return cases{
 		"capabilities": func(t *testing.T) {
 			pid := c.start(t, "caps", "--cap-drop", "CAP_CHOWN", "--cap-add", "CAP_NET_ADMIN",
 				"exec sleep 1000")
@@ -262,6 +285,12 @@ func (c ctr) cases() cases {
 				"stat -c %t,%T /dev/loop-control")...)
 			assert.Equal(t, "a,ed\n", r.out, r.err)
 		},
+	}
+}
+
+// telling are the cases about what containerd tells of a task.
+func (c ctr) telling() cases {
+	return cases{
 		"stats": func(t *testing.T) {
 			c.start(t, "stats", "--memory-limit", "67108864", "exec sleep 1000")
 			r := c.do("task", "metrics", "stats")
@@ -329,7 +358,10 @@ func (c ctr) kill(t *testing.T) {
 		id, signal, script string
 		status             int
 	}{
-		{"polite", "TERM", "trap 'exit 9' TERM; touch /tmp/trapped; while :; do sleep 0.1; done", 9},
+		{
+			"polite", "TERM",
+			"trap 'exit 9' TERM; touch /tmp/trapped; while :; do sleep 0.1; done", 9,
+		},
 		{"deaf", "KILL", "exec sleep 1000", 137},
 	} {
 		ended := make(chan result, 1)

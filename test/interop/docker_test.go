@@ -51,7 +51,8 @@ func docker(t *testing.T, m machine, name string, flags ...string) (engine, func
 			"--host", socket, "--data-root", dir + "/data", "--exec-root", dir + "/run",
 			"--pidfile", dir + "/pid", "--config-file", dir + "/daemon.json",
 			"--add-runtime", "tested=" + m.runtime, "--default-runtime", "tested",
-			"--log-level", "error", "--storage-driver", "overlay2", "--bridge=none", "--iptables=false",
+			"--log-level", "error", "--storage-driver", "overlay2",
+			"--bridge=none", "--iptables=false",
 			"--ip6tables=false", "--ip-forward=false", "--ip-masq=false",
 			// Where the machine lets nobody ask to be killed last.
 			"--oom-score-adjust=0",

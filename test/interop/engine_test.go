@@ -3,7 +3,6 @@ package interop
 import (
 	"context"
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -47,11 +46,7 @@ func (e engine) with(runtime string) engine {
 
 // all are the cases that podman and docker share.
 func (e engine) all() cases {
-	all := cases{}
-	for _, some := range []cases{e.life(), e.limits(), e.storage(), e.confinement()} {
-		maps.Copy(all, some)
-	}
-	return all
+	return join(e.life(), e.limits(), e.storage(), e.confinement())
 }
 
 // do runs a command of the engine.

@@ -156,7 +156,8 @@ func (e engine) exec(t *testing.T) {
 	assert.Equal(t, 137, c.exec("sh -c 'kill -9 $$'; exit $?").status)
 
 	// It is in the container's namespaces and cgroup.
-	r = c.exec("readlink /proc/self/ns/pid /proc/1/ns/pid; cat /proc/self/cgroup; cat /proc/1/cgroup")
+	r = c.exec("readlink /proc/self/ns/pid /proc/1/ns/pid; " +
+		"cat /proc/self/cgroup; cat /proc/1/cgroup")
 	require.NoError(t, r.failure())
 	lines := strings.Split(strings.TrimSpace(r.out), "\n")
 	assert.Equal(t, lines[0], lines[1])

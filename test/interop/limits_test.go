@@ -16,7 +16,8 @@ func (e engine) limits() cases {
 		"limits": e.limited,
 		"update": func(t *testing.T) {
 			c := e.start(t, "--memory", "64m", "exec sleep 1000")
-			e.ok(t, "update", "--memory", "96m", "--memory-swap", "96m", "--cpu-shares", "256", c.id)
+			e.ok(t, "update", "--memory", "96m", "--memory-swap", "96m",
+				"--cpu-shares", "256", c.id)
 			assert.Equal(t, "100663296", memoryMax(t, c.pid()))
 			assert.Contains(t, []string{"256", "10"},
 				cgroupFile(t, c.pid(), "cpu", "cpu.shares", "cpu.weight"))
@@ -55,19 +56,36 @@ func (e engine) limited(t *testing.T) {
 	assert.Equal(t, "0", cgroupFile(t, pid, "cpuset", "cpuset.cpus", "cpuset.cpus"))
 }
 
-// oom: the engine learns that the kernel has killed, and what.
+// oom: the engine learns that the kernel has killed. That and the end of the container
+// come to it by two ways, so nothing ends before it has been told.
 func (e engine) oom(t *testing.T) {
-	c := e.have(t, e.ok(t, e.shell([]string{"create"},
-		[]string{"--memory", "32m", "--memory-swap", "32m", "exec hog 200M"})...))
+	c := e.have(t, e.ok(t, e.shell([]string{"create"}, []string{
+		"--memory", "64m", "--memory-swap", "64m",
+		"while ! test -e /begin; do sleep 0.1; done; hog 200M; status=$?; " +
+			"while ! test -e /end; do sleep 0.1; done; exit $status",
+	})...))
 	if !e.daemon {
 		// Podman looks for a file in its directory of the container; conmon 2.1.6 makes
 		// that file wherever podman was started.
 		c.dir = c.inspect(".StaticDir")
 	}
 	c.ok(t, "start", c.id)
+	require.NoError(t, c.exec("touch /begin").failure())
+	await(t, func() (bool, string) { return c.toldOOM(), "news of the kill" })
+	require.NoError(t, c.exec("touch /end").failure())
 	c.becomes(".State.Status", "exited")
 	assert.Equal(t, "137", c.inspect(".State.ExitCode"))
 	assert.Equal(t, "true", c.inspect(".State.OOMKilled"))
+}
+
+// toldOOM reports whether somebody has told the engine of a kill.
+func (c container) toldOOM() bool {
+	if c.daemon {
+		return c.ok(c.t, "events", "--filter", "container="+c.id, "--filter", "event=oom",
+			"--since", "1h", "--until", "0s") != ""
+	}
+	_, err := os.Stat(filepath.Join(c.dir, "oom"))
+	return err == nil
 }
 
 // stats: the numbers are those of the container's cgroup.
@@ -96,8 +114,10 @@ func (e engine) events(t *testing.T) {
 	e.ok(t, "run", "--rm", "--name", name, image, "true")
 	var told []string
 	await(t, func() (bool, string) {
-		text := e.ok(t, append([]string{"events", "--filter", "container=" + name,
-			"--format", e.eventFormat, "--since", "1h"}, e.perEvents...)...)
+		text := e.ok(t, append([]string{
+			"events", "--filter", "container=" + name,
+			"--format", e.eventFormat, "--since", "1h",
+		}, e.perEvents...)...)
 		told = strings.Fields(text)
 		return strings.Contains(text, e.story[len(e.story)-1]), text
 	})
@@ -157,8 +177,14 @@ func (e engine) volumes(t *testing.T) {
 // build: each RUN is a container.
 func (e engine) build(t *testing.T) {
 	dir := shared(t)
-	file := "FROM " + image + "\nENV GREETING=hello\nRUN echo $GREETING > /greeting && id -u > /who\n" +
-		"USER 1000\nWORKDIR /tmp\nRUN pwd > /tmp/where\nCMD [\"cat\", \"/greeting\", \"/who\", \"/tmp/where\"]\n"
+	file := "FROM " + image + `
+ENV GREETING=hello
+RUN echo $GREETING > /greeting && id -u > /who
+USER 1000
+WORKDIR /tmp
+RUN pwd > /tmp/where
+CMD ["cat", "/greeting", "/who", "/tmp/where"]
+`
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "Dockerfile"), []byte(file), 0o600))
 	e.ok(t, append(append([]string{"build"}, e.perBuild...), "--tag", "localhost/built", dir)...)
 	t.Cleanup(func() { e.ok(t, "rmi", "--force", "localhost/built") })

@@ -21,7 +21,8 @@ func TestPodman(t *testing.T) {
 		c := e.start(t, "--uidmap", "0:100000:65536", "--gidmap", "0:200000:65536", "--ipc", "none",
 			"echo $(id -u) $(id -g); exec sleep 1000")
 		c.logged("0 0")
-		assert.Equal(t, "0 100000 65536", strings.Join(strings.Fields(proc(t, c.pid(), "uid_map")), " "))
+		words := strings.Fields(proc(t, c.pid(), "uid_map"))
+		assert.Equal(t, []string{"0", "100000", "65536"}, words)
 		assert.Equal(t, "100000 100000 100000 100000", field(t, c.pid(), "Uid"))
 		assert.Equal(t, "200000 200000 200000 200000", field(t, c.pid(), "Gid"))
 		assert.Equal(t, "0\n", c.exec("id -u").out)

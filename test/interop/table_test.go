@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -24,8 +25,9 @@ var engines = []string{"podman", "containerd", "buildah", "docker"}
 
 // rows are the cases, in the order of the table.
 var rows = []string{
-	"run", "exit status", "stdin", "terminal", "detached", "create and start", "exec", "exec terminal",
-	"exec detached", "logs", "stop", "kill", "pause", "wait", "restart", "limits", "update",
+	"run", "exit status", "stdin", "terminal", "detached", "create and start", "exec",
+	"exec terminal", "exec detached", "logs", "stop", "kill", "pause", "wait", "restart", "limits",
+	"update",
 	"oom", "volumes", "tmpfs", "read-only", "capabilities", "no-new-privileges", "seccomp",
 	"user", "user namespace", "shared namespaces", "devices", "sysctl and ulimit", "init",
 	"stats", "top", "events", "healthcheck", "build", "privileged", "oom score", "nothing left",
@@ -36,6 +38,15 @@ type cases map[string]func(t *testing.T)
 
 // failed is the word of a case that does not hold.
 const failed = "FAILS"
+
+// join puts cases together.
+func join(some ...cases) cases {
+	all := cases{}
+	for _, c := range some {
+		maps.Copy(all, c)
+	}
+	return all
+}
 
 // verdicts are the table: for each engine and row a word.
 type verdicts struct {
