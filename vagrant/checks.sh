@@ -162,7 +162,7 @@ scope_of_systemd() {
     minirun --root "$state" pause web && minirun --root "$state" resume web &&
     minirun --root "$state" exec web true &&
     minirun --root "$state" delete --force web &&
-    expect '^LoadState=not-found$' "$(show LoadState)"
+    expect '^ActiveState=inactive$' "$(show ActiveState)"
 }
 
 printf '##lane package vagrant/checks\n'

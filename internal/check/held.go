@@ -45,7 +45,7 @@ func (b *buffer) String() string {
 // help from the processor is many times slower.
 func patience() time.Duration {
 	if os.Getenv("LAB_VM") != "" {
-		return 40 * time.Second // less than a check may take
+		return time.Minute // less than a check may take
 	}
 	return 10 * time.Second
 }

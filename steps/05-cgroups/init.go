@@ -13,6 +13,7 @@ import (
 // initialize is the child's life, in the container: make the new namespaces
 // what they should be, then look after the command.
 func initialize(c *container) (int, error) {
+	c.signals = listen() // while the parent is at work
 	if !await(c) {
 		return 125, nil // the parent gave up and has said why
 	}

@@ -15,9 +15,6 @@ import (
 // reap whatever ends. It runs in the container. When it returns this program
 // ends, and with its PID 1 gone the kernel kills the rest of the namespace.
 func supervise(c *container) (int, error) {
-	// A signal without a handler does nothing to PID 1, not even SIGTERM:
-	// forwarding is the only way in which the command hears of it.
-	signals := listen()
 	// Refused if the parent is dead: then nothing may run. A parent that dies
 	// from here on takes this process along (Pdeathsig).
 	ready := os.NewFile(3, "ready")
@@ -29,7 +26,9 @@ func supervise(c *container) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	go forward(signals, command)
+	// A signal without a handler does nothing to PID 1, not even SIGTERM:
+	// forwarding is the only way in which the command hears of it.
+	go forward(c.signals, command)
 	return reap(command.Pid)
 }
 

@@ -16,6 +16,7 @@ func initialize(c *container) (int, error) {
 	if err := becomeRoot(c); err != nil {
 		return 0, err
 	}
+	c.signals = listen() // while the parent is at work
 	if !await(c) {
 		return 125, nil // the parent gave up and has said why
 	}

@@ -155,7 +155,17 @@ func (term *terminal) text() string {
 func (term *terminal) shows(text string) {
 	term.t.Helper()
 	await(term.t, func() (bool, string) {
-		return strings.Contains(term.text(), text), text + " in: " + term.text()
+		ended := false
+		select {
+		case <-term.ended:
+			ended = true
+		default:
+		}
+		there := strings.Contains(term.text(), text)
+		if ended && !there {
+			require.FailNow(term.t, "it has ended", "without %s in: %s", text, term.text())
+		}
+		return there, text + " in: " + term.text()
 	})
 }
 
@@ -164,6 +174,13 @@ func (term *terminal) types(line string) {
 	term.t.Helper()
 	_, err := term.screen.WriteString(line + "\n")
 	require.NoError(term.t, err)
+}
+
+// end ends a command that would go on for ever.
+func (term *terminal) end() {
+	term.t.Helper()
+	_ = term.cmd.Cancel() // it may have ended
+	term.status()
 }
 
 // status waits for the end and returns the exit status.

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -25,7 +26,6 @@ type engine struct {
 	program string
 	daemon  bool     // a runtime is asked for container by container
 	global  []string // before the verb
-	perRun  []string // after run and create
 	runtime string   // as the engine knows it
 	dir     string   // where the engine's commands run
 
@@ -80,7 +80,9 @@ func (e engine) words(args []string) []string {
 	}
 	words = append(words, args[0])
 	if args[0] == "run" || args[0] == "create" {
-		words = append(words, e.perRun...)
+		if !slices.Contains(args, "--network") {
+			words = append(words, "--network", "none")
+		}
 		if e.daemon {
 			words = append(words, runtime...)
 		}

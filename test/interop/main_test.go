@@ -81,6 +81,11 @@ func prepare(t *testing.T) machine {
 	} else {
 		m.runtime = need.Tool(t, m.runtime, m.runtime)
 	}
+	// For podman and buildah. Locks in a file: the other kind stays in /dev/shm. There is no journal here.
+	config := "[engine]\nlock_type = \"file\"\nevents_logger = \"file\"\n" +
+		"[containers]\nlog_driver = \"k8s-file\"\nnetns = \"none\"\n" +
+		"init_path = \"/usr/bin/tini-static\"\n"
+	require.NoError(t, os.WriteFile(base+"/containers.conf", []byte(config), 0o600))
 	if _, err := os.Stat(m.archive); err != nil {
 		require.NoError(t, archive(t.Context(), m.archive))
 	}

@@ -1,14 +1,12 @@
 package interop
 
 import (
-	"os"
 	"strings"
 	"testing"
 
 	"lab/internal/need"
 
 	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 )
 
 // Podman: conmon is between it and the runtime, and there is no daemon.
@@ -39,11 +37,6 @@ func TestPodman(t *testing.T) {
 // podman is an engine that has the image.
 func podman(t *testing.T, m machine) engine {
 	t.Helper()
-	// Locks in a file: the other kind stays in /dev/shm. There is no journal here.
-	config := "[engine]\nlock_type = \"file\"\nevents_logger = \"file\"\n" +
-		"[containers]\nlog_driver = \"k8s-file\"\nnetns = \"none\"\n" +
-		"init_path = \"/usr/bin/tini-static\"\n"
-	require.NoError(t, os.WriteFile(base+"/containers.conf", []byte(config), 0o600))
 	dir := base + "/podman"
 	e := engine{
 		name: "podman", program: "/usr/bin/podman", runtime: m.runtime,

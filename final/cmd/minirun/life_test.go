@@ -226,6 +226,8 @@ func TestUsage(t *testing.T) {
 		{"list", "--format", "xml"},
 		{"--log-format", "xml", "list"},
 		{"create", "--nope", "web"},
+		{"update", "web"},
+		{"update", "--memory", "64M", "web"},
 	} {
 		r := e.do(args...)
 		assert.Equal(t, 2, r.status, args)

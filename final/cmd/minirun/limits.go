@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -44,16 +45,18 @@ func (a *app) update(args []string) (int, error) {
 	flags := newFlags("update")
 	file := flags.String("resources", "", "")
 	flags.StringVar(file, "r", "", "")
-	numbers := limitFlags(flags)
+	resources := limitFlags(flags)
 	if err := arguments(flags, args, 1, 1); err != nil {
 		return 0, err
 	}
-	resources, err := numbers.resources(flags)
-	if *file != "" {
-		resources, err = readResources(*file)
+	if flags.NFlag() == 0 {
+		return 0, fmt.Errorf("%w: there is nothing to change", errUsage)
 	}
-	if err != nil {
-		return 0, in("update", err)
+	if *file != "" {
+		var err error
+		if resources, err = readResources(*file); err != nil {
+			return 0, in("update", err)
+		}
 	}
 	return 0, in("update", a.rt.Update(flags.Arg(0), resources))
 }
@@ -68,66 +71,39 @@ func readResources(path string) (*specs.LinuxResources, error) {
 	if err != nil {
 		return nil, err
 	}
-	return runtime.ParseResources(text)
-}
-
-// limits are the flags of update.
-type limits struct {
-	memory, reservation, swap, quota, pids, idle int64
-	shares, period, burst                        uint64
-	cpus, mems                                   string
-}
-
-// limitFlags adds them.
-func limitFlags(flags *flag.FlagSet) *limits {
-	l := &limits{}
-	flags.Int64Var(&l.memory, "memory", 0, "")
-	flags.Int64Var(&l.reservation, "memory-reservation", 0, "")
-	flags.Int64Var(&l.swap, "memory-swap", 0, "")
-	flags.Uint64Var(&l.shares, "cpu-share", 0, "")
-	flags.Int64Var(&l.quota, "cpu-quota", 0, "")
-	flags.Uint64Var(&l.period, "cpu-period", 0, "")
-	flags.Uint64Var(&l.burst, "cpu-burst", 0, "")
-	flags.Int64Var(&l.idle, "cpu-idle", 0, "")
-	flags.StringVar(&l.cpus, "cpuset-cpus", "", "")
-	flags.StringVar(&l.mems, "cpuset-mems", "", "")
-	flags.Int64Var(&l.pids, "pids-limit", 0, "")
-	return l
-}
-
-// resources are the limits of those flags that were given.
-func (l *limits) resources(flags *flag.FlagSet) (*specs.LinuxResources, error) {
-	r := &specs.LinuxResources{
-		Memory: &specs.LinuxMemory{}, CPU: &specs.LinuxCPU{Cpus: l.cpus, Mems: l.mems},
+	resources := &specs.LinuxResources{}
+	if err := json.Unmarshal(text, resources); err != nil {
+		return nil, fmt.Errorf("resources: %w", err)
 	}
-	given := 0
-	flags.Visit(func(f *flag.Flag) {
-		given++
-		switch f.Name {
-		case "memory":
-			r.Memory.Limit = &l.memory
-		case "memory-reservation":
-			r.Memory.Reservation = &l.reservation
-		case "memory-swap":
-			r.Memory.Swap = &l.swap
-		case "cpu-share":
-			r.CPU.Shares = &l.shares
-		case "cpu-quota":
-			r.CPU.Quota = &l.quota
-		case "cpu-period":
-			r.CPU.Period = &l.period
-		case "cpu-burst":
-			r.CPU.Burst = &l.burst
-		case "cpu-idle":
-			r.CPU.Idle = &l.idle
-		case "pids-limit":
-			r.Pids = &specs.LinuxPids{Limit: &l.pids}
+	return resources, nil
+}
+
+// limitFlags are the flags of update, and the limits that they will have set.
+func limitFlags(flags *flag.FlagSet) *specs.LinuxResources {
+	m, c, p := &specs.LinuxMemory{}, &specs.LinuxCPU{}, &specs.LinuxPids{}
+	limitFlag(flags, "memory", &m.Limit)
+	limitFlag(flags, "memory-reservation", &m.Reservation)
+	limitFlag(flags, "memory-swap", &m.Swap)
+	limitFlag(flags, "cpu-share", &c.Shares)
+	limitFlag(flags, "cpu-quota", &c.Quota)
+	limitFlag(flags, "cpu-period", &c.Period)
+	limitFlag(flags, "cpu-burst", &c.Burst)
+	limitFlag(flags, "cpu-idle", &c.Idle)
+	limitFlag(flags, "pids-limit", &p.Limit)
+	flags.StringVar(&c.Cpus, "cpuset-cpus", "", "")
+	flags.StringVar(&c.Mems, "cpuset-mems", "", "")
+	return &specs.LinuxResources{Memory: m, CPU: c, Pids: p}
+}
+
+// limitFlag is one whose number is noted only if it is given.
+func limitFlag[N int64 | uint64](flags *flag.FlagSet, name string, to **N) {
+	flags.Func(name, "", func(text string) error {
+		*to = new(N)
+		if json.Unmarshal([]byte(text), *to) != nil {
+			return errors.New("it is no number")
 		}
+		return nil
 	})
-	if given == 0 {
-		return nil, fmt.Errorf("%w: there is nothing to change", errUsage)
-	}
-	return r, nil
 }
 
 // event is a line of `events`.

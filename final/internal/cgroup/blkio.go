@@ -3,6 +3,7 @@ package cgroup
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
@@ -23,42 +24,38 @@ func blkioV1(r *specs.LinuxResources) ([]Write, error) {
 	if err := checkBlockIO(b); err != nil {
 		return nil, err
 	}
-	var ws []Write
-	add := func(file, bfq, value, from string) {
-		w := Write{Controller: "blkio", File: file, Value: value, From: from}
-		if bfq != "" {
-			instead := w
-			instead.File = bfq
-			w.Instead = &instead
-		}
-		ws = append(ws, w)
+	a := asked{controller: "blkio"}
+	orBFQ := func() {
+		w := &a.writes[len(a.writes)-1]
+		instead := *w
+		instead.File = strings.Replace(w.File, "blkio.", "blkio.bfq.", 1)
+		w.Instead = &instead
 	}
 	if b.Weight != nil && *b.Weight != 0 {
-		add("blkio.weight", "blkio.bfq.weight", fmt.Sprint(*b.Weight),
-			setting("blockIO.weight", *b.Weight))
+		a.add("blockIO.weight", "blkio.weight", fmt.Sprint(*b.Weight), *b.Weight)
+		orBFQ()
 	}
 	if b.LeafWeight != nil && *b.LeafWeight != 0 {
-		add("blkio.leaf_weight", "", fmt.Sprint(*b.LeafWeight),
-			setting("blockIO.leafWeight", *b.LeafWeight))
+		a.add("blockIO.leafWeight", "blkio.leaf_weight", fmt.Sprint(*b.LeafWeight), *b.LeafWeight)
 	}
 	for _, d := range b.WeightDevice {
 		if d.Weight != nil {
 			value := perDevice(d.LinuxBlockIODevice, *d.Weight)
-			add("blkio.weight_device", "blkio.bfq.weight_device", value,
-				setting("blockIO.weightDevice", value))
+			a.add("blockIO.weightDevice", "blkio.weight_device", value, value)
+			orBFQ()
 		}
 		if d.LeafWeight != nil {
 			value := perDevice(d.LinuxBlockIODevice, *d.LeafWeight)
-			add("blkio.leaf_weight_device", "", value, setting("blockIO.weightDevice", value))
+			a.add("blockIO.weightDevice", "blkio.leaf_weight_device", value, value)
 		}
 	}
 	for _, t := range throttles(b) {
 		for _, d := range t.devices {
 			value := perDevice(d.LinuxBlockIODevice, d.Rate)
-			add(t.v1, "", value, setting("blockIO."+t.name, value))
+			a.add("blockIO."+t.name, t.v1, value, value)
 		}
 	}
-	return ws, nil
+	return a.writes, nil
 }
 
 // ioV2 does the same on version 2.

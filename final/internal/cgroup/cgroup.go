@@ -157,3 +157,37 @@ func (c controller) compile(r *specs.LinuxResources, h Host) ([]Write, error) {
 func setting(name string, value any) string {
 	return strings.TrimSpace(fmt.Sprintf("linux.resources.%s %v", name, value))
 }
+
+// asked are the writes that are asked for of one controller.
+type asked struct {
+	controller string
+	writes     []Write
+}
+
+// add adds one of them.
+func (a *asked) add(name, file, value string, from any) {
+	a.writes = append(a.writes, Write{
+		Controller: a.controller, File: file, Value: value, From: setting(name, from),
+	})
+}
+
+// set adds a number, if there is one.
+func set[N int64 | uint64](a *asked, name, file string, value *N) {
+	if value != nil {
+		a.add(name, file, fmt.Sprint(*value), *value)
+	}
+}
+
+// limit adds a number of those that clients give as 0 where they mean nothing.
+func limit[N int64 | uint64](a *asked, name, file string, value *N) {
+	if value != nil && *value != 0 {
+		set(a, name, file, value)
+	}
+}
+
+// truth adds a 1 for what is wished.
+func truth(a *asked, name, file string, value *bool) {
+	if value != nil && *value {
+		a.add(name, file, "1", true)
+	}
+}

@@ -26,32 +26,17 @@ func cpuV1(r *specs.LinuxResources) ([]Write, error) {
 	if err := checkCPU(c); err != nil {
 		return nil, err
 	}
-	var ws []Write
-	add := func(name, file string, value any) {
-		ws = append(ws, cpuWrite(file, fmt.Sprint(value), setting("cpu."+name, value)))
-	}
+	a := asked{controller: "cpu"}
 	if weighs(c) {
-		add("shares", "cpu.shares", *c.Shares)
+		set(&a, "cpu.shares", "cpu.shares", c.Shares)
 	}
-	if c.Period != nil && *c.Period != 0 {
-		add("period", "cpu.cfs_period_us", *c.Period)
-	}
-	if isSet(c.Quota) {
-		add("quota", "cpu.cfs_quota_us", *c.Quota)
-	}
-	if c.Burst != nil {
-		add("burst", "cpu.cfs_burst_us", *c.Burst)
-	}
-	if c.RealtimePeriod != nil && *c.RealtimePeriod != 0 {
-		add("realtimePeriod", "cpu.rt_period_us", *c.RealtimePeriod)
-	}
-	if isSet(c.RealtimeRuntime) {
-		add("realtimeRuntime", "cpu.rt_runtime_us", *c.RealtimeRuntime)
-	}
-	if c.Idle != nil {
-		add("idle", "cpu.idle", *c.Idle)
-	}
-	return ws, nil
+	limit(&a, "cpu.period", "cpu.cfs_period_us", c.Period)
+	limit(&a, "cpu.quota", "cpu.cfs_quota_us", c.Quota)
+	set(&a, "cpu.burst", "cpu.cfs_burst_us", c.Burst)
+	limit(&a, "cpu.realtimePeriod", "cpu.rt_period_us", c.RealtimePeriod)
+	limit(&a, "cpu.realtimeRuntime", "cpu.rt_runtime_us", c.RealtimeRuntime)
+	set(&a, "cpu.idle", "cpu.idle", c.Idle)
+	return a.writes, nil
 }
 
 // cpuV2 does the same with version 2's files. Quota and period share one.
@@ -71,23 +56,18 @@ func cpuV2(r *specs.LinuxResources) ([]Write, error) {
 		return nil, errors.New("linux.resources.cpu.realtimeRuntime and realtimePeriod: " +
 			"cgroup version 2 has no such settings")
 	}
-	var ws []Write
+	a := asked{controller: "cpu"}
 	if weighs(c) {
 		weight := weightOf(*c.Shares)
 		from := fmt.Sprintf("%s, weight %d", setting("cpu.shares", *c.Shares), weight)
-		ws = append(ws, cpuWrite("cpu.weight", fmt.Sprint(weight), from))
+		a.writes = append(a.writes, cpuWrite("cpu.weight", fmt.Sprint(weight), from))
 	}
 	if w, ok := cpuMax(c); ok {
-		ws = append(ws, w)
+		a.writes = append(a.writes, w)
 	}
-	if c.Burst != nil {
-		ws = append(ws, cpuWrite("cpu.max.burst", fmt.Sprint(*c.Burst),
-			setting("cpu.burst", *c.Burst)))
-	}
-	if c.Idle != nil {
-		ws = append(ws, cpuWrite("cpu.idle", fmt.Sprint(*c.Idle), setting("cpu.idle", *c.Idle)))
-	}
-	return ws, nil
+	set(&a, "cpu.burst", "cpu.max.burst", c.Burst)
+	set(&a, "cpu.idle", "cpu.idle", c.Idle)
+	return a.writes, nil
 }
 
 // cpuMax joins quota and period. A quota alone keeps the period that is; to a period

@@ -17,7 +17,7 @@ func cpusetOf(r *specs.LinuxResources) ([]Write, error) {
 	if r.CPU == nil {
 		return nil, nil
 	}
-	var ws []Write
+	a := asked{controller: "cpuset"}
 	for _, s := range []struct{ name, list string }{
 		{"cpus", r.CPU.Cpus},
 		{"mems", r.CPU.Mems},
@@ -25,13 +25,10 @@ func cpusetOf(r *specs.LinuxResources) ([]Write, error) {
 		if s.list == "" {
 			continue
 		}
-		from := setting("cpu."+s.name, s.list)
 		if strings.Trim(s.list, "0123456789,-") != "" {
-			return nil, fmt.Errorf("%s: not a list such as 0-3,7", from)
+			return nil, fmt.Errorf("%s: not a list such as 0-3,7", setting("cpu."+s.name, s.list))
 		}
-		ws = append(ws, Write{
-			Controller: "cpuset", File: "cpuset." + s.name, Value: s.list, From: from,
-		})
+		a.add("cpu."+s.name, "cpuset."+s.name, s.list, s.list)
 	}
-	return ws, nil
+	return a.writes, nil
 }

@@ -25,27 +25,15 @@ func memoryV1(r *specs.LinuxResources) ([]Write, error) {
 	if err := checkMemory(m); err != nil {
 		return nil, err
 	}
-	var ws []Write
-	add := func(name, file string, value *int64) {
-		if isSet(value) {
-			ws = append(ws, memoryWrite(file, strconv.FormatInt(*value, 10), name, *value))
-		}
-	}
-	add("limit", "memory.limit_in_bytes", m.Limit)
-	add("swap", "memory.memsw.limit_in_bytes", m.Swap)
-	add("reservation", "memory.soft_limit_in_bytes", m.Reservation)
-	add("kernelTCP", "memory.kmem.tcp.limit_in_bytes", m.KernelTCP)
-	if m.Swappiness != nil {
-		n := *m.Swappiness
-		ws = append(ws, memoryWrite("memory.swappiness", fmt.Sprint(n), "swappiness", n))
-	}
-	if m.DisableOOMKiller != nil && *m.DisableOOMKiller {
-		ws = append(ws, memoryWrite("memory.oom_control", "1", "disableOOMKiller", true))
-	}
-	if m.UseHierarchy != nil && *m.UseHierarchy {
-		ws = append(ws, memoryWrite("memory.use_hierarchy", "1", "useHierarchy", true))
-	}
-	return ws, nil
+	a := asked{controller: "memory"}
+	limit(&a, "memory.limit", "memory.limit_in_bytes", m.Limit)
+	limit(&a, "memory.swap", "memory.memsw.limit_in_bytes", m.Swap)
+	limit(&a, "memory.reservation", "memory.soft_limit_in_bytes", m.Reservation)
+	limit(&a, "memory.kernelTCP", "memory.kmem.tcp.limit_in_bytes", m.KernelTCP)
+	set(&a, "memory.swappiness", "memory.swappiness", m.Swappiness)
+	truth(&a, "memory.disableOOMKiller", "memory.oom_control", m.DisableOOMKiller)
+	truth(&a, "memory.useHierarchy", "memory.use_hierarchy", m.UseHierarchy)
+	return a.writes, nil
 }
 
 // memoryV2 limits memory and swap, each for itself.

@@ -15,10 +15,9 @@ func netClassV1(r *specs.LinuxResources) ([]Write, error) {
 		return nil, nil
 	}
 	id := *r.Network.ClassID
-	return []Write{{
-		Controller: "net_cls", File: "net_cls.classid", Value: fmt.Sprint(id),
-		From: setting("network.classID", id),
-	}}, nil
+	a := asked{controller: "net_cls"}
+	a.add("network.classID", "net_cls.classid", fmt.Sprint(id), id)
+	return a.writes, nil
 }
 
 // netPriorityV1 gives the container's packets a priority on each interface.
@@ -28,17 +27,14 @@ func netPriorityV1(r *specs.LinuxResources) ([]Write, error) {
 	if r.Network == nil {
 		return nil, nil
 	}
-	var ws []Write
+	a := asked{controller: "net_prio"}
 	for _, p := range r.Network.Priorities {
 		if p.Name == "" || strings.ContainsAny(p.Name, " \t\n") {
 			return nil, fmt.Errorf("linux.resources.network.priorities: %q: "+
 				"not the name of an interface", p.Name)
 		}
 		value := fmt.Sprintf("%s %d", p.Name, p.Priority)
-		ws = append(ws, Write{
-			Controller: "net_prio", File: "net_prio.ifpriomap", Value: value,
-			From: setting("network.priorities", value),
-		})
+		a.add("network.priorities", "net_prio.ifpriomap", value, value)
 	}
-	return ws, nil
+	return a.writes, nil
 }

@@ -19,7 +19,7 @@ func pidsMax(r *specs.LinuxResources) ([]Write, error) {
 		return nil, fmt.Errorf("%s: neither a number of tasks nor -1 for no limit",
 			setting("pids.limit", n))
 	}
-	return []Write{{
-		Controller: "pids", File: "pids.max", Value: orMax(n), From: setting("pids.limit", n),
-	}}, nil
+	a := asked{controller: "pids"}
+	a.add("pids.limit", "pids.max", orMax(n), n)
+	return a.writes, nil
 }

@@ -14,7 +14,7 @@ import (
 //
 //	echo "mlx5_1 hca_handle=3 hca_object=10000" > rdma.max
 func rdmaOf(r *specs.LinuxResources) ([]Write, error) {
-	var ws []Write
+	a := asked{controller: "rdma"}
 	for _, device := range slices.Sorted(maps.Keys(r.Rdma)) {
 		limits := r.Rdma[device]
 		if device == "" || strings.ContainsAny(device, " \t\n") {
@@ -31,9 +31,7 @@ func rdmaOf(r *specs.LinuxResources) ([]Write, error) {
 			return nil, fmt.Errorf("linux.resources.rdma %s: neither hcaHandles nor hcaObjects",
 				device)
 		}
-		ws = append(ws, Write{
-			Controller: "rdma", File: "rdma.max", Value: value, From: setting("rdma", value),
-		})
+		a.add("rdma", "rdma.max", value, value)
 	}
-	return ws, nil
+	return a.writes, nil
 }

@@ -1,7 +1,6 @@
 package runtime
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -169,13 +168,4 @@ func limit(group *cgroup.Cgroup, resources *specs.LinuxResources, devices bool) 
 		return err
 	}
 	return group.Filter(limits.Devices)
-}
-
-// ParseResources reads limits as `update --resources` is given them.
-func ParseResources(text []byte) (*specs.LinuxResources, error) {
-	resources := &specs.LinuxResources{}
-	if err := json.Unmarshal(text, resources); err != nil {
-		return nil, fmt.Errorf("resources: %w", err)
-	}
-	return resources, nil
 }

@@ -190,17 +190,18 @@ func (l *launch) sync(point string) error {
 }
 
 // obituary says how a process died, and of which limit, where that can be known. It has
-// closed its end of the socket, so it is about to end.
+// closed its end of the socket, so it is about to end; then the number is nobody's.
 func (l *launch) obituary() string {
 	var status unix.WaitStatus
 	pid, err := unix.Wait4(l.pid, &status, 0, nil)
 	for errors.Is(err, unix.EINTR) {
 		pid, err = unix.Wait4(l.pid, &status, 0, nil)
 	}
-	switch {
-	case err != nil || pid != l.pid:
+	if err != nil || pid != l.pid {
 		return ""
-	case status.Signaled():
+	}
+	l.pid = 0
+	if status.Signaled() {
 		return fmt.Sprintf(": killed by %s%s", status.Signal(), l.starved())
 	}
 	return fmt.Sprintf(": status %d%s", status.ExitStatus(), l.starved())
