@@ -44,6 +44,10 @@ func (host) Furnish() error {
 	if err := unix.Mount("interop", "/var/lib", "tmpfs", 0, "mode=755"); err != nil {
 		return fmt.Errorf("mount tmpfs on /var/lib: %w", err)
 	}
+	// Docker warns in every run where it is off. It is this host's own network.
+	if err := os.WriteFile("/proc/sys/net/ipv4/ip_forward", []byte("1"), 0); err != nil {
+		return err
+	}
 	for _, dir := range []string{"etc", "work", "home", "tmp"} {
 		if err := os.MkdirAll(filepath.Join(base, dir), 0o755); err != nil {
 			return err
