@@ -51,7 +51,7 @@ var clauses = []struct {
 		},
 	},
 	{
-		"runtime.md, Kill", "a container that is neither created nor running MUST generate an error",
+		"runtime.md, Kill", "one neither created nor running MUST generate an error",
 		func(t *testing.T, e *engine) {
 			e.begin()
 			e.ok("kill", "web", "KILL")
@@ -89,7 +89,7 @@ var clauses = []struct {
 		},
 	},
 	{
-		"runtime.md, Lifecycle", "a poststop hook that fails is a warning, and the container is gone",
+		"runtime.md, Lifecycle", "a poststop hook that fails is a warning, and it is gone",
 		func(t *testing.T, e *engine) {
 			e.config.Hooks = &specs.Hooks{Poststop: []specs.Hook{{Path: "/bin/false"}}}
 			e.begin()
@@ -121,7 +121,7 @@ var clauses = []struct {
 		},
 	},
 	{
-		"config.md, Linux Process", "a capability that cannot be granted MUST be logged as a warning",
+		"config.md, Linux Process", "a capability not to be granted MUST be logged as a warning",
 		func(t *testing.T, e *engine) {
 			e.grant("CAP_NOT_YET_THERE")
 			e.write()
