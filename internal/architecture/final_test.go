@@ -50,7 +50,8 @@ func TestRuntimeCanBeRead(t *testing.T) {
 }
 
 // counterpart is the end of a lesson.
-var counterpart = regexp.MustCompile("`(\\w+)` of\\n\\[.*\\]\\(../../(final/.*)\\) that does this\\.\\n$")
+var counterpart = regexp.MustCompile(
+	"`(\\w+)` of\\n\\[.*\\]\\(../../(final/.*)\\) that does this\\.\\n$")
 
 func TestLessonsLeadToTheRuntime(t *testing.T) {
 	for _, s := range existing(t) {

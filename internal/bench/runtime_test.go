@@ -51,8 +51,8 @@ func newBundles(b *testing.B, cgroups bool) *bundles {
 	hideUnified(b)
 	minirun, err := program.Path(b.Context(), "minirun")
 	require.NoError(b, err)
-	// State belongs into /run, which is in memory.
-	dir, err := os.MkdirTemp("/run", "bench")
+	// State belongs into /run, which is in memory, and not where TempDir is.
+	dir, err := os.MkdirTemp("/run", "bench") //nolint:usetesting // see above
 	require.NoError(b, err)
 	b.Cleanup(func() { require.NoError(b, os.RemoveAll(dir)) })
 	all := &bundles{b: b, dir: dir, peers: map[string]peer{}}

@@ -104,7 +104,7 @@ func main() {
 // main understands the global flags and does what the verb says.
 func (a *app) main(args []string) (int, error) {
 	flags := newFlags("minirun")
-	a.rt = &runtime.Runtime{}
+	a.rt = &runtime.Runtime{Warn: func(what string) { a.warn(errors.New(what)) }}
 	flags.StringVar(&a.rt.Root, "root", runtime.DefaultRoot(), "")
 	flags.StringVar(&a.log.path, "log", "", "")
 	flags.StringVar(&a.log.format, "log-format", "text", "")

@@ -128,6 +128,16 @@ func Known() (Set, error) {
 	return 1<<(last+1) - 1, nil
 }
 
+// Own is the set of all capabilities that this thread may have, and so may give.
+func Own() (Set, error) {
+	head := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var data [2]unix.CapUserData
+	if err := unix.Capget(&head, &data[0]); err != nil {
+		return 0, fmt.Errorf("capget: %w", err)
+	}
+	return Set(data[1].Permitted)<<32 | Set(data[0].Permitted), nil
+}
+
 // Bound throws out of the thread's bounding set what is not in s.Bounding, and has
 // the permitted set outlive the change of the user id that follows. Without
 // CAP_SETPCAP that succeeds only where there is nothing to throw away.

@@ -80,7 +80,7 @@ func (p *process) rights(action plan.Action) (mine bool, err error) {
 	case plan.Capabilities:
 		err = op.Apply()
 	case plan.Chdir:
-		err = chdir(op.Path)
+		err = asUser(op.UID, op.GID, func() error { return chdir(op.Path) })
 	case plan.NoNewPrivs:
 		err = unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
 	case plan.CloseFiles:
@@ -174,17 +174,24 @@ func (p *process) failure(op plan.Exec, err error) error {
 
 // findProgram finds the file to execute as the container's user: the thread's file
 // system identity is the user's meanwhile, and has no power over permissions.
-func findProgram(op plan.FindProgram) (string, error) {
-	for _, set := range []func() error{
-		func() error { return as(unix.SetfsgidRetGid, int(op.GID)) },
-		func() error { return as(unix.SetfsuidRetUid, int(op.UID)) },
-	} {
-		if err := set(); err != nil {
-			return "", err
-		}
+func findProgram(op plan.FindProgram) (path string, err error) {
+	err = asUser(op.UID, op.GID, func() error {
+		path, err = lookUp(op)
+		return err
+	})
+	return path, err
+}
+
+// asUser does something as the container's user, and is root again.
+func asUser(uid, gid uint32, do func() error) error {
+	err := as(unix.SetfsgidRetGid, int(gid))
+	if err == nil {
+		err = as(unix.SetfsuidRetUid, int(uid))
 	}
-	path, err := lookUp(op)
-	return path, errors.Join(err, as(unix.SetfsuidRetUid, 0), as(unix.SetfsgidRetGid, 0))
+	if err == nil {
+		err = do()
+	}
+	return errors.Join(err, as(unix.SetfsuidRetUid, 0), as(unix.SetfsgidRetGid, 0))
 }
 
 // as changes the identity and makes sure of it: these calls tell no error.

@@ -15,9 +15,10 @@ import (
 // hand, for a test or for another machine.
 type Host struct {
 	Cgroups  cgroup.Host `json:"cgroups"`
-	Caps     caps.Set    `json:"caps"`     // those that the kernel knows
-	UID      uint32      `json:"uid"`      // who runs minirun
-	Rootless bool        `json:"rootless"` // without rights over the machine
+	Caps     caps.Set    `json:"caps"`               // those that the kernel knows
+	Withheld caps.Set    `json:"withheld,omitempty"` // of these, what is not ours to give
+	UID      uint32      `json:"uid"`                // who runs minirun
+	Rootless bool        `json:"rootless"`           // without rights over the machine
 }
 
 // compiler is a plan in the making.
@@ -29,6 +30,8 @@ type compiler struct {
 	places  []cgroup.Place // the container's cgroup
 	scope   *StartScope    // if it is systemd's to make
 	ops     []Op
+
+	warnings []string
 }
 
 // Compile says what makes the container, on a host. It touches nothing, and what it
@@ -58,7 +61,7 @@ func Compile(request *spec.Container, host Host) (Plan, error) {
 	if err := c.start(); err != nil {
 		return Plan{}, err
 	}
-	p.Start = c.ops
+	p.Start, p.Warnings = c.ops, c.warnings
 	return p, nil
 }
 

@@ -96,18 +96,17 @@ func (c *compiler) become(p *specs.Process) error {
 	if err != nil {
 		return err
 	}
-	// A filter written for the command alone need not allow it.
+	// A filter that is loaded early is written for the command, and need not allow these.
+	c.add(TitleExec, Init, "", Chdir{p.Cwd, p.User.UID, p.User.GID})
 	c.add(TitleExec, Init, "", CloseFiles{3 + c.request.PreserveFDs})
 	if filter != nil && !p.NoNewPrivileges {
 		// To filter without no_new_privs takes CAP_SYS_ADMIN, which goes with the rest.
 		c.add(TitleUser, Init, "", *filter)
 	}
-	sets, _ := caps.FromSpec(p.Capabilities)
-	sets = sets.And(c.host.Caps)
+	sets := c.capabilities(p)
 	c.add(TitleUser, Init, "", Bounding{sets})
 	c.add(TitleUser, Init, "", SetUser{p.User.UID, p.User.GID})
 	c.add(TitleUser, Init, "", Capabilities{sets})
-	c.add(TitleExec, Init, "", Chdir{p.Cwd})
 	if p.NoNewPrivileges {
 		c.add(TitleUser, Init, "", NoNewPrivs{})
 	}
@@ -135,6 +134,23 @@ func environment(pairs []string) []string {
 		kept = append(kept, pair)
 	}
 	return kept
+}
+
+// capabilities are those that the process gets: what cannot be granted is worth a warning
+// (config.md, "Linux Process"). In a user namespace there are all of them.
+func (c *compiler) capabilities(p *specs.Process) caps.Sets {
+	sets, ignored := caps.FromSpec(p.Capabilities)
+	granted := c.host.Caps
+	if _, own := spec.Namespace(c.config, specs.UserNamespace); !own {
+		granted &^= c.host.Withheld
+	}
+	lost := sets.Bounding | sets.Permitted | sets.Inheritable
+	ignored = append(ignored, (lost &^ granted).Names()...)
+	if len(ignored) > 0 {
+		c.warnings = append(c.warnings, "not granted, for they are not to be had here: "+
+			strings.Join(ignored, ", "))
+	}
+	return sets.And(granted)
 }
 
 // filter compiles the system call filter, if there is one.

@@ -70,6 +70,6 @@ func CompileExec(
 	p := Plan{Create: c.ops}
 	c.ops = nil
 	err := c.become(process)
-	p.Start = c.ops
+	p.Start, p.Warnings = c.ops, c.warnings
 	return p, err
 }

@@ -68,6 +68,8 @@ type Words struct {
 type Plan struct {
 	Create []Op // what `create` does
 	Start  []Op // what `start` does, and init after it
+
+	Warnings []string // what the configuration asks for and does not get
 }
 
 // All returns the operations of both phases.

@@ -206,12 +206,15 @@ func (f FindProgram) Words() Words {
 // Chdir changes to the working directory, and makes sure that it is in the root.
 type Chdir struct {
 	Path string `json:"path"`
+	UID  uint32 `json:"uid"`
+	GID  uint32 `json:"gid"`
 }
 
 // Words tell about it.
 func (c Chdir) Words() Words {
 	return Words{
-		Does: "change to the directory " + c.Path, Call: fmt.Sprintf("chdir(%q); getcwd()", c.Path),
+		Does:  "change to the directory " + c.Path,
+		Call:  fmt.Sprintf("setfsuid(%d); chdir(%q); setfsuid(0); getcwd()", c.UID, c.Path),
 		Shell: "cd " + c.Path, Man: "chdir(2)",
 	}
 }

@@ -18,7 +18,12 @@ func ReadHost() (plan.Host, error) {
 	if err != nil {
 		return plan.Host{}, err
 	}
+	own, err := caps.Own()
+	if err != nil {
+		return plan.Host{}, err
+	}
 	return plan.Host{
-		Cgroups: cgroups, Caps: known, UID: uint32(os.Geteuid()), Rootless: cgroups.Rootless,
+		Cgroups: cgroups, Caps: known, Withheld: known &^ own, UID: uint32(os.Geteuid()),
+		Rootless: cgroups.Rootless,
 	}, nil
 }

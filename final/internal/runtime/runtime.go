@@ -32,6 +32,17 @@ import (
 // Runtime is where containers are.
 type Runtime struct {
 	Root string // a directory for state, made if need be
+
+	Warn func(what string) // is told what goes on without, or nil
+}
+
+// warn tells what a plan goes on without.
+func (r *Runtime) warn(all []string) {
+	for _, what := range all {
+		if r.Warn != nil {
+			r.Warn(what)
+		}
+	}
 }
 
 // The states that a verb may find a container in and cannot work with.
