@@ -59,10 +59,11 @@ func (e engine) limited(t *testing.T) {
 // oom: the engine learns that the kernel has killed. That and the end of the container
 // come to it by two ways, so nothing ends before it has been told.
 func (e engine) oom(t *testing.T) {
+	dir := shared(t)
 	c := e.have(t, e.ok(t, e.shell([]string{"create"}, []string{
-		"--memory", "64m", "--memory-swap", "64m",
-		"while ! test -e /begin; do sleep 0.1; done; hog 200M; status=$?; " +
-			"while ! test -e /end; do sleep 0.1; done; exit $status",
+		"--memory", "64m", "--memory-swap", "64m", "--volume", dir + ":/data",
+		"while ! test -e /data/begin; do sleep 0.1; done; hog 200M; status=$?; " +
+			"while ! test -e /data/end; do sleep 0.1; done; exit $status",
 	})...))
 	if !e.daemon {
 		// Podman looks for a file in its directory of the container; conmon 2.1.6 makes
@@ -70,9 +71,9 @@ func (e engine) oom(t *testing.T) {
 		c.dir = c.inspect(".StaticDir")
 	}
 	c.ok(t, "start", c.id)
-	require.NoError(t, c.exec("touch /begin").failure())
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "begin"), nil, 0o600))
 	await(t, func() (bool, string) { return c.toldOOM(), "news of the kill" })
-	require.NoError(t, c.exec("touch /end").failure())
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "end"), nil, 0o600))
 	c.becomes(".State.Status", "exited")
 	assert.Equal(t, "137", c.inspect(".State.ExitCode"))
 	assert.Equal(t, "true", c.inspect(".State.OOMKilled"))
