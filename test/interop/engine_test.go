@@ -2,6 +2,7 @@ package interop
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -9,11 +10,13 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"lab/internal/need"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 )
 
 // image is the built-in root as an engine knows it.
@@ -182,12 +185,23 @@ func (c container) pid() int {
 	return pid
 }
 
-// proc reads a file of a process.
+// proc reads a file of a process. While one of its threads executes a program the first
+// one is a zombie, of which some files cannot be read (execve(2)).
 func proc(t *testing.T, pid int, name string) string {
 	t.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", pid, name))
+	path := fmt.Sprintf("/proc/%d/%s", pid, name)
+	text, err := os.ReadFile(path)
+	for end := time.Now().Add(long); unreadable(err) && time.Now().Before(end); {
+		time.Sleep(time.Millisecond)
+		text, err = os.ReadFile(path)
+	}
 	require.NoError(t, err)
 	return string(text)
+}
+
+// unreadable is what the kernel says of a zombie's mounts, namespaces and memory.
+func unreadable(err error) bool {
+	return errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ESRCH)
 }
 
 // field returns a line of /proc/PID/status without its name.

@@ -70,7 +70,7 @@ func (v *verdicts) set(engine, row, word string) {
 //
 //	case         podman   containerd   buildah   docker
 //	run          ok       ok           ok        ok
-//	privileged   machine  -            -         machine
+//	oom score    machine  -            -         machine
 func (v *verdicts) print(to io.Writer) {
 	v.mutex.Lock()
 	defer v.mutex.Unlock()
@@ -120,16 +120,15 @@ func (c cases) try(t *testing.T, engine string) {
 }
 
 // same tries with runc what a machine may forbid. Where runc can do it, so must the
-// runtime that is tested; else both fail, and the table says that it is the machine.
+// runtime that is tested; where both fail the table says that it is the machine.
 func same(t *testing.T, engine, row string, try func(runtime string) result, runtime string) {
 	t.Helper()
 	control := try("runc")
 	got := try(runtime)
-	if control.status == 0 {
+	if control.status == 0 || got.status == 0 {
 		require.NoError(t, got.failure())
 		return
 	}
-	require.NotZero(t, got.status, "runc cannot: %v", control.failure())
 	t.Logf("neither can:\n  %v\n  %v", control.failure(), got.failure())
 	found.set(engine, row, "machine")
 }

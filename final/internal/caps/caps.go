@@ -77,8 +77,9 @@ func (s Set) Has(other Set) bool { return s&other == other }
 
 // FromSpec reads process.capabilities, and which of its names nobody can be granted: the
 // specification wants a warning for those and no failure. Either there is none of that
-// name, or it is effective without being permitted, or ambient without being permitted
-// and inheritable. Without the object there are no capabilities.
+// name, or it is effective without being permitted. One that is ambient without being
+// permitted and inheritable is left out without a word: engines name all as ambient, and
+// none as inheritable any longer. Without the object there are no capabilities.
 func FromSpec(given *specs.LinuxCapabilities) (sets Sets, ignored []string) {
 	if given == nil {
 		return Sets{}, nil
@@ -97,10 +98,10 @@ func FromSpec(given *specs.LinuxCapabilities) (sets Sets, ignored []string) {
 		*part.set = set
 		ignored = append(ignored, none...)
 	}
-	wanted := sets
+	wanted := sets.Effective
 	sets.Effective &= sets.Permitted
 	sets.Ambient &= sets.Permitted & sets.Inheritable
-	lost := wanted.Effective&^sets.Effective | wanted.Ambient&^sets.Ambient
+	lost := wanted &^ sets.Effective
 	return sets, append(ignored, lost.Names()...)
 }
 
