@@ -40,9 +40,11 @@ func TestReadProcessWithAnOddName(t *testing.T) {
 	cmd := exec.CommandContext(t.Context(), odd, "1000")
 	cmd.Args[0] = "sleep" // one program of many names looks at this
 	require.NoError(t, cmd.Start())
-	p, err := ReadProcess(cmd.Process.Pid)
-	require.NoError(t, err)
-	assert.Equal(t, "a) R 1 (b", p.Name)
+	var p Process
+	require.Eventually(t, func() bool { // Start returns a moment before the name changes
+		p, err = ReadProcess(cmd.Process.Pid)
+		return err == nil && p.Name == "a) R 1 (b"
+	}, 2*time.Minute, time.Millisecond)
 	assert.Equal(t, os.Getpid(), p.PPid)
 	assert.Equal(t, os.Geteuid(), p.UID)
 	assert.False(t, p.Kernel)

@@ -300,11 +300,12 @@ func (s story) normal(e event) string {
 		slices.Sort(names)
 		return strings.Join(names, "|")
 	})
+	text = spaces.ReplaceAllString(text, " =") // more where a call was resumed
 	if strings.HasPrefix(text, "mount_setattr(") {
 		// strace -y takes the result for a descriptor.
 		text = strings.Replace(text, ") = FD", ") = 0", 1)
 	}
-	text = opened.ReplaceAllString(spaces.ReplaceAllString(text, " ="), "$1 = FD")
+	text = opened.ReplaceAllString(text, "$1 = FD")
 	if e.child != 0 {
 		text = text[:strings.LastIndex(text, "=")] + "= CHILD"
 	}
