@@ -31,7 +31,7 @@ KERNEL=linux-image-cloud-amd64
 
 # What the tests may find beside busybox. iptables is left out: it loads its
 # matches as plug-ins, and nft(8) shows and makes the same tables.
-TOOLS=(dash findmnt flock getcap ip lsns mount newgidmap newuidmap nft nsenter pgrep ping ps
+TOOLS=(chroot dash findmnt flock getcap ip lsns mount newgidmap newuidmap nft nsenter pgrep ping ps
   pstree setpriv strace umount unshare)
 # Modules, each with what it depends on. The first two are for the disk.
 MODULES=(virtio_pci virtio_blk overlay veth bridge dummy
