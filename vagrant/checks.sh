@@ -143,10 +143,13 @@ as_mapped_root() {
 }
 
 # scope_of_systemd MANAGER SPEC-FLAG… runs a container in a scope of that systemd's: it
-# knows the limits, also those of an update, and the scope goes with the container.
+# knows the limits, also those of an update, and the scope goes with the container. An
+# ordinary user who adds a process does so from a scope of their own: who is in none may
+# not enter one.
 scope_of_systemd() {
-  local dir manager=$1 state
+  local dir manager=$1 state scope=()
   shift
+  [ "$manager" = --system ] || scope=(systemd-run --user --scope --quiet)
   dir=$(mktemp -d)
   state=$dir/state
   mkdir "$dir/rootfs" && lab rootfs "$dir/rootfs" && minirun spec --bundle "$dir" "$@" &&
@@ -160,7 +163,7 @@ scope_of_systemd() {
     expect '^MemoryMax=67108864$' "$(show MemoryMax)" &&
     expect '^50$' "$(cat "/sys/fs/cgroup$(show ControlGroup | cut -d= -f2)/pids.max")" &&
     minirun --root "$state" pause web && minirun --root "$state" resume web &&
-    minirun --root "$state" exec web true &&
+    "${scope[@]}" minirun --root "$state" exec web true &&
     minirun --root "$state" delete --force web &&
     expect '^ActiveState=inactive$' "$(show ActiveState)"
 }
