@@ -120,10 +120,7 @@ func (a *app) warn(warning error) {
 	if warning == nil {
 		return
 	}
-	fmt.Fprintf(os.Stderr, "minirun: warning: %v\n", warning)
-	if err := a.log.write("warning", warning.Error()); err != nil {
-		fmt.Fprintf(os.Stderr, "minirun: log: %v\n", err)
-	}
+	a.tell("warning", "minirun: warning: ", warning)
 }
 
 // plan prints which system calls a bundle comes to.

@@ -202,17 +202,22 @@ func (a *app) explain(status int, err error) int {
 	if status == 0 {
 		status = failed
 	}
-	lines := strings.Split(err.Error(), "\n")
-	for _, line := range lines {
-		fmt.Fprintf(os.Stderr, "minirun: %s\n", line)
-	}
+	a.tell("error", "minirun: ", err)
 	if h := hint(err); h != "" {
 		fmt.Fprintf(os.Stderr, "hint: %s\n", h)
 	}
-	if logged := a.log.write("error", strings.Join(lines, "; ")); logged != nil {
+	return status
+}
+
+// tell tells an error, or several, line by line to people and as one to the log.
+func (a *app) tell(level, prefix string, err error) {
+	lines := strings.Split(err.Error(), "\n")
+	for _, line := range lines {
+		fmt.Fprintf(os.Stderr, "%s%s\n", prefix, line)
+	}
+	if logged := a.log.write(level, strings.Join(lines, "; ")); logged != nil {
 		fmt.Fprintf(os.Stderr, "minirun: log: %v\n", logged)
 	}
-	return status
 }
 
 // hint says what may help, where that is known.

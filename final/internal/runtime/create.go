@@ -191,7 +191,7 @@ func (c *creation) undo() error {
 	}
 	if c.record.Init.PID > 0 {
 		// What they say is of no interest any longer: there is no container.
-		_ = hook.Run("poststop", c.record.Hooks.Poststop, c.record.oci(specs.StateStopped))
+		_ = hook.RunAll("poststop", c.record.Hooks.Poststop, c.record.oci(specs.StateStopped))
 	}
 	return errors.Join(err, os.RemoveAll(c.rt.dir(c.record.ID)))
 }
