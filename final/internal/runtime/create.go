@@ -36,7 +36,7 @@ func (r *Runtime) Create(request *spec.Container, streams IO) (pid int, err erro
 	if err != nil {
 		return 0, err
 	}
-	r.warn(p.Warnings)
+	r.tell(p)
 	lock, err := r.claim(request.ID)
 	if err != nil {
 		return 0, err
