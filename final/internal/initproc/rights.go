@@ -7,6 +7,7 @@ import (
 	"strings"
 	"syscall"
 
+	"lab/final/internal/caps"
 	"lab/final/internal/plan"
 	"lab/final/internal/seccomp"
 	"lab/final/internal/spec"
@@ -182,16 +183,22 @@ func findProgram(op plan.FindProgram) (path string, err error) {
 	return path, err
 }
 
-// asUser does something as the container's user, and is root again.
+// asUser does something as the container's user, and is who it was again. Root loses its
+// power over permissions with the change; who has it without being root, in a user
+// namespace that has none, gives it up for the moment.
 func asUser(uid, gid uint32, do func() error) error {
+	ownUID, ownGID := os.Geteuid(), os.Getegid()
 	err := as(unix.SetfsgidRetGid, int(gid))
 	if err == nil {
 		err = as(unix.SetfsuidRetUid, int(uid))
 	}
-	if err == nil {
+	switch {
+	case err == nil && ownUID == 0:
 		err = do()
+	case err == nil:
+		err = caps.Powerless(do)
 	}
-	return errors.Join(err, as(unix.SetfsuidRetUid, 0), as(unix.SetfsgidRetGid, 0))
+	return errors.Join(err, as(unix.SetfsuidRetUid, ownUID), as(unix.SetfsgidRetGid, ownGID))
 }
 
 // as changes the identity and makes sure of it: these calls tell no error.

@@ -54,7 +54,9 @@ func CompileExec(
 	c.dialListener()
 	c.add(TitleCgroups, Runtime, "", JoinInit{init})
 	c.add(TitlePID, Runtime, "", Enter{init})
-	c.add(TitlePID, Runtime, "pid:process", Clone{})
+	var clone Clone
+	c.maker(&clone, process.User)
+	c.add(TitlePID, Runtime, "pid:process", clone)
 	if score := c.config.Process.OOMScoreAdj; score != nil {
 		c.add(TitleCgroups, Runtime, "", OOMScore{*score})
 	}

@@ -118,6 +118,7 @@ func (l *launch) clone(op plan.Clone) error {
 		l.child.New |= plan.CloneFlag(kind)
 	}
 	l.child.UIDs, l.child.GIDs, l.child.Offsets = op.UIDs, op.GIDs, op.Offsets
+	l.child.UID, l.child.GID = op.UID, op.GID
 	if l.birth != nil {
 		l.child.Cgroup = l.birth.Dir()
 	}
@@ -153,7 +154,7 @@ func (l *launch) hand(socket *os.File) wire.Job {
 	l.child.Env = []string{"GOMAXPROCS=1"}
 	l.child.Files = append(l.child.Files, socket)
 	job := wire.Job{Files: map[string]int{}, Hide: l.hide}
-	slots := []string{"fd:start", "fd:console", "fd:listener"}
+	slots := []string{"fd:start", "fd:console", "fd:listener", plan.RootTree}
 	for i := range l.request.Config.Mounts {
 		slots = append(slots, plan.TreeSlot(i))
 	}
