@@ -32,6 +32,11 @@ func (p *process) limits(action plan.Action) (mine bool, err error) {
 			Size: unix.SizeofSchedAttr, Policy: op.Policy, Flags: op.Flags, Nice: op.Nice,
 			Priority: op.Priority, Runtime: op.Runtime, Deadline: op.Deadline, Period: op.Period,
 		}, 0)
+	case plan.Affinity:
+		var cpus unix.CPUSet
+		if cpus, err = spec.CPUs(op.CPUs); err == nil {
+			err = unix.SchedSetaffinity(0, &cpus)
+		}
 	case plan.IOPriority:
 		const shift = 13 // IOPRIO_CLASS_SHIFT
 		err = call(unix.SYS_IOPRIO_SET, 1, 0, uintptr(op.Class<<shift|op.Priority))
@@ -88,6 +93,8 @@ func (p *process) rights(action plan.Action) (mine bool, err error) {
 		err = keepFiles(op.From)
 	case plan.Seccomp:
 		err = p.filter(op)
+	case plan.Label:
+		err = label(op)
 	case plan.Exec:
 		err = p.exec(op)
 	default:

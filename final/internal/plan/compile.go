@@ -90,6 +90,7 @@ func (c *compiler) path(p string) string {
 
 // birth compiles how init comes to be.
 func (c *compiler) birth() error {
+	c.modules(c.config.Process)
 	c.add(TitlePID, Runtime, "fd:binary", OpenBinary{})
 	c.add(TitlePID, Runtime, "fd:start", Listen{})
 	if c.config.Process.Terminal {

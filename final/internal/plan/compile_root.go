@@ -82,7 +82,7 @@ func (c *compiler) mount(i int, m specs.Mount) error {
 	}
 	c.add(TitleMount, Init, "", Mount{
 		Type: kind, Source: cmp.Or(m.Source, kind), Target: target, Flags: h.flags,
-		Data: joined(h.data), Propagation: h.propagation, CopyUp: h.copyUp,
+		Data: joined(c.labeled(kind, h.data)), Propagation: h.propagation, CopyUp: h.copyUp,
 	})
 	if kind == "sysfs" {
 		// A sysfs shows a network namespace, and is refused to who has no rights there.

@@ -82,6 +82,10 @@ func (l *launch) perform(action plan.Action) (err error) {
 		err = l.join(op)
 	case plan.Clone:
 		err = l.clone(op)
+	case plan.Require:
+		err = require(op)
+	case plan.Affinity:
+		err = affinity(op)
 	case plan.WriteMaps:
 		// The clone that was waited for has done it.
 	case plan.OOMScore:

@@ -4,9 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	goruntime "runtime"
 	"strconv"
 	"strings"
 	"time"
+
+	"lab/final/internal/plan"
+	"lab/final/internal/spec"
 
 	"golang.org/x/sys/unix"
 )
@@ -38,6 +42,29 @@ func startOf(pid int) (uint64, error) {
 		return 0, fmt.Errorf("/proc/%d/stat: %q", pid, text)
 	}
 	return strconv.ParseUint(fields[startTime], 10, 64)
+}
+
+// affinity has this thread, and so the process that it clones, compute on some
+// processors alone. The thread stays that goroutine's for good.
+func affinity(op plan.Affinity) error {
+	goruntime.LockOSThread()
+	cpus, err := spec.CPUs(op.CPUs)
+	if err != nil {
+		return err
+	}
+	return unix.SchedSetaffinity(0, &cpus)
+}
+
+// require looks for a security module.
+//
+//	Y
+func require(op plan.Require) error {
+	text, err := os.ReadFile(op.File())
+	if err != nil || strings.HasPrefix(string(text), "N") {
+		return fmt.Errorf("there is no %s on this machine, and a label of it is asked for",
+			op.Module)
+	}
+	return nil
 }
 
 // alive reports whether the process runs still. A zombie does not.
