@@ -3,6 +3,7 @@ package main_test
 import (
 	"encoding/json"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -55,6 +56,27 @@ func TestAffinity(t *testing.T) {
 	p.ExecCPUAffinity = &specs.CPUAffinity{Final: "all"}
 	_, r = e.add(p)
 	assert.Contains(t, r.err, `.execCPUAffinity.final: "all" is no list of processors`)
+}
+
+// A score that is refused is no command that is: clients would take it for one by the
+// words "permission denied".
+func TestOOMScore(t *testing.T) {
+	e := newEngine(t, "cat", "/proc/self/oom_score_adj")
+	score := 321
+	e.config.Process.OOMScoreAdj = &score
+	assert.Equal(t, "321", strings.TrimSpace(e.run().out))
+	score = -500
+	may := exec.CommandContext(t.Context(), "sh", "-c", "echo -500 > /proc/self/oom_score_adj")
+	r := e.run()
+	if may.Run() == nil {
+		assert.Equal(t, "-500", strings.TrimSpace(r.out))
+		return
+	}
+	assert.Equal(t, 125, r.status)
+	assert.Regexp(t, `: set oom_score_adj of init to -500: it is -?[0-9]+, and to lower it takes `+
+		`CAP_SYS_RESOURCE\n$`, r.err)
+	assert.NotContains(t, strings.ToLower(r.err), "permission denied")
+	e.empty()
 }
 
 // A command that is to be confined by a security module is, or there is none: where the

@@ -89,8 +89,7 @@ func (l *launch) perform(action plan.Action) (err error) {
 	case plan.WriteMaps:
 		// The clone that was waited for has done it.
 	case plan.OOMScore:
-		path := fmt.Sprintf("/proc/%d/oom_score_adj", l.pid)
-		err = os.WriteFile(path, fmt.Append(nil, op.Value), 0)
+		err = oomScore(l.pid, op.Value)
 	default:
 		err = fmt.Errorf("the runtime cannot do %s", plan.Kind(action))
 	}

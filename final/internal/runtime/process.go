@@ -55,6 +55,25 @@ func affinity(op plan.Affinity) error {
 	return unix.SchedSetaffinity(0, &cpus)
 }
 
+// oomScore makes a process more or less likely to be killed when memory runs out. That it
+// may not be less likely is told without "permission denied": by these words clients know
+// a command that may not be executed, and make 126 of them.
+//
+//	echo -500 > /proc/PID/oom_score_adj
+func oomScore(pid, value int) error {
+	path := fmt.Sprintf("/proc/%d/oom_score_adj", pid)
+	err := os.WriteFile(path, fmt.Append(nil, value), 0)
+	if !errors.Is(err, unix.EACCES) {
+		return err
+	}
+	own, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	return fmt.Errorf("it is %s, and to lower it takes CAP_SYS_RESOURCE",
+		strings.TrimSpace(string(own)))
+}
+
 // require looks for a security module.
 //
 //	Y
