@@ -322,6 +322,11 @@ func TestHostileConfig(t *testing.T) {
 		{"namespace that never opens", func(c *specs.Spec) {
 			c.Linux.Namespaces[0].Path = "/proc/self/ns/none"
 		}, "/proc/self/ns/none"},
+		{"nobody answers system calls", func(c *specs.Spec) {
+			c.Linux.Seccomp = &specs.LinuxSeccomp{
+				DefaultAction: specs.ActAllow, ListenerPath: "/nowhere",
+			}
+		}, "connect to /nowhere"},
 		{"mount of nothing", func(c *specs.Spec) {
 			bind := specs.Mount{Destination: "/x", Type: "bind", Source: "/none"}
 			c.Mounts = append(c.Mounts, bind)
