@@ -54,7 +54,7 @@ func TestArrowsGoDown(t *testing.T) {
 // allows reports whether the file s may import path.
 func (a arrow) allows(s source, path string) bool {
 	allowed := a.allowed
-	for _, dir := range strings.Fields(userland.from) {
+	for dir := range strings.FieldsSeq(userland.from) {
 		if strings.HasPrefix(s.path, dir) {
 			allowed = slices.Concat(allowed, userland.allowed)
 		}

@@ -37,12 +37,21 @@ func TestWrongUsageIsOneLineAndAHint(t *testing.T) {
 		args []string
 		want string
 	}{
-		{"an unknown verb", []string{"verson"},
-			"mini: usage: there is no verb \"verson\"\nhint: mini version\n"},
-		{"an unknown flag", []string{"version", "--nonsense"},
-			"mini: usage: unknown flag: --nonsense\nhint: mini version --help\n"},
-		{"an argument too many", []string{"version", "x"},
-			"mini: usage: mini version takes no arguments, not 1\nhint: mini version\n"},
+		{
+			"an unknown verb",
+			[]string{"verson"},
+			"mini: usage: there is no verb \"verson\"\nhint: mini version\n",
+		},
+		{
+			"an unknown flag",
+			[]string{"version", "--nonsense"},
+			"mini: usage: unknown flag: --nonsense\nhint: mini version --help\n",
+		},
+		{
+			"an argument too many",
+			[]string{"version", "x"},
+			"mini: usage: mini version takes no arguments, not 1\nhint: mini version\n",
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			out, status := mini(t, tt.args...)
