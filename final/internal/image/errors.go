@@ -27,8 +27,8 @@ type NotFoundError struct{ Name string }
 // Error names the image.
 func (e *NotFoundError) Error() string { return fmt.Sprintf("no image %q here", e.Name) }
 
-// Is makes it an ErrNotFound.
-func (e *NotFoundError) Is(target error) bool { return target == ErrNotFound } //nolint:errorlint // It is what Is compares.
+// Unwrap makes it an ErrNotFound.
+func (e *NotFoundError) Unwrap() error { return ErrNotFound }
 
 // Hint is what to try.
 func (e *NotFoundError) Hint() string {
@@ -43,5 +43,5 @@ func (e *DigestError) Error() string {
 	return fmt.Sprintf("its digest should be %s and is %s", e.Want, e.Got)
 }
 
-// Is makes it an ErrDigest.
-func (e *DigestError) Is(target error) bool { return target == ErrDigest } //nolint:errorlint // It is what Is compares.
+// Unwrap makes it an ErrDigest.
+func (e *DigestError) Unwrap() error { return ErrDigest }

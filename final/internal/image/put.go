@@ -3,6 +3,7 @@ package image
 import (
 	"fmt"
 	"io"
+	"maps"
 	"runtime"
 	"slices"
 
@@ -104,9 +105,7 @@ func (s *Store) add(manifest v1.Descriptor, names []Reference, notes map[string]
 		}
 		for _, ref := range names {
 			mine := map[string]string{refName: ref.String()}
-			for key, value := range notes {
-				mine[key] = value
-			}
+			maps.Copy(mine, notes)
 			name(index, img.Descriptor, mine)
 		}
 		return nil

@@ -1,6 +1,7 @@
 package image
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -56,7 +57,7 @@ func parseReference(text string) (r Reference, err error) {
 	}
 	r.Registry, r.Repository = splitRegistry(name)
 	if isHex(name) && len(name) == digest.Canonical.Size()*2 {
-		return r, fmt.Errorf("it is an ID")
+		return r, errors.New("it is an ID")
 	}
 	if !isRegistry(r.Registry) {
 		return r, fmt.Errorf("%q is no registry", r.Registry)
@@ -102,7 +103,7 @@ func isRegistry(s string) bool {
 // letters and digits, with single separators between them.
 func checkRepository(path string) error {
 	if len(path) > 255 {
-		return fmt.Errorf("it has more than 255 characters")
+		return errors.New("it has more than 255 characters")
 	}
 	if strings.ToLower(path) != path {
 		return fmt.Errorf("there are capital letters in %q", path)

@@ -16,7 +16,8 @@ import (
 func oneFile(name, content string) func(io.Writer) error {
 	return func(w io.Writer) error {
 		tw := tar.NewWriter(w)
-		if err := tw.WriteHeader(&tar.Header{Name: name, Mode: 0o644, Size: int64(len(content))}); err != nil {
+		header := &tar.Header{Name: name, Mode: 0o644, Size: int64(len(content))}
+		if err := tw.WriteHeader(header); err != nil {
 			return err
 		}
 		if _, err := io.WriteString(tw, content); err != nil {

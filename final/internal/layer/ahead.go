@@ -2,6 +2,7 @@ package layer
 
 import (
 	"context"
+	"errors"
 	"hash"
 	"io"
 )
@@ -47,7 +48,7 @@ func (a *ahead) run(ctx context.Context, r io.Reader, sum hash.Hash) {
 		}
 		n, err := io.ReadFull(r, buffer[:chunk])
 		sum.Write(buffer[:n])
-		if err != nil && err != io.ErrUnexpectedEOF { //nolint:errorlint // ReadFull returns it bare.
+		if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
 			a.err = err
 		}
 		if n > 0 {
@@ -83,7 +84,7 @@ func (a *ahead) Read(p []byte) (int, error) {
 // Close ends the reading and waits for the goroutine.
 func (a *ahead) Close() error {
 	a.stop()
-	for range a.full { //nolint:revive // What is left is not wanted.
+	for range a.full {
 	}
 	return nil
 }

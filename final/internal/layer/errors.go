@@ -29,8 +29,8 @@ func (e *DigestError) Error() string {
 	return fmt.Sprintf("the digest of its tar should be %s and is %s", e.Want, e.Got)
 }
 
-// Is makes it an ErrDigest.
-func (e *DigestError) Is(target error) bool { return target == ErrDigest } //nolint:errorlint // It is what Is compares.
+// Unwrap makes it an ErrDigest.
+func (e *DigestError) Unwrap() error { return ErrDigest }
 
 // Hint is what to try.
 func (e *DigestError) Hint() string {

@@ -63,25 +63,27 @@ var zeroes [block]byte
 // fill writes a file's content. Where there are blocks of zeroes the file gets holes, as
 // it may have had before it was put into the tar.
 func (x *extraction) fill(fd int, size int64, r io.Reader) error {
+	end := int64(0) // of the data; a hole after it is no write
 	for at := int64(0); at < size; {
 		n, err := io.ReadFull(r, x.buffer[:min(size-at, int64(len(x.buffer)))])
-		if err := writeSparse(fd, x.buffer[:n], at); err != nil {
-			return err
+		written, writeErr := writeSparse(fd, x.buffer[:n], at)
+		if writeErr != nil {
+			return writeErr
 		}
-		at += int64(n)
+		at, end = at+int64(n), max(end, written)
 		if err != nil {
 			return fmt.Errorf("%w: after %d of %d bytes: %w", ErrFormat, at, size, err)
 		}
 	}
-	// A hole at the end is no write: only the length tells of it.
-	if size >= block {
+	if end < size {
 		return unix.Ftruncate(fd, size)
 	}
 	return nil
 }
 
-// writeSparse writes p at an offset, without the whole blocks of zeroes in it.
-func writeSparse(fd int, p []byte, at int64) error {
+// writeSparse writes p at an offset, without the whole blocks of zeroes in it, and returns
+// where the last data ends.
+func writeSparse(fd int, p []byte, at int64) (end int64, err error) {
 	for len(p) > 0 {
 		hole := 0
 		for len(p)-hole >= block && bytes.Equal(p[hole:hole+block], zeroes[:]) {
@@ -94,11 +96,14 @@ func writeSparse(fd int, p []byte, at int64) error {
 		}
 		data = min(data, len(p))
 		if err := writeAll(fd, p[:data], at); err != nil {
-			return err
+			return end, err
+		}
+		if data > 0 {
+			end = at + int64(data)
 		}
 		p, at = p[data:], at+int64(data)
 	}
-	return nil
+	return end, nil
 }
 
 // writeAll writes p at an offset.

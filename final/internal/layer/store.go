@@ -20,6 +20,7 @@ import (
 //
 //	DIR/sha256/HEX/         a layer, whole and not to be changed
 //	DIR/sha256/.new-HEX/    one that is being unpacked, locked by who does so
+//	DIR/unsettled/HEX       a note that the layer may not be on disk yet
 type Store struct {
 	dir string
 }
@@ -35,15 +36,15 @@ func (s *Store) Path(diffID digest.Digest) string {
 	return filepath.Join(s.dir, diffID.Algorithm().String(), diffID.Encoded())
 }
 
-// Has reports whether a layer is unpacked.
+// Has reports whether a layer is unpacked and can be relied on.
 func (s *Store) Has(diffID digest.Digest) bool {
 	_, err := os.Stat(s.Path(diffID))
-	return err == nil
+	return err == nil && !s.doubtful(diffID)
 }
 
 // Unpack returns the directory of a layer. Where it is not there yet, the tar that open
-// opens is unpacked, by one process at a time. The directory appears when it is whole, on
-// disk, and of the right digest; until then it can be interrupted at any point.
+// opens is unpacked, by one process at a time. The directory appears when it is whole and
+// of the right digest; until then it can be interrupted at any point.
 func (s *Store) Unpack(ctx context.Context, diffID digest.Digest,
 	open func() (io.ReadCloser, error),
 ) (string, error) {
@@ -91,8 +92,12 @@ func (s *Store) begin(diffID digest.Digest) (*os.File, error) {
 	if err != nil {
 		return nil, errors.Join(err, dir.Close())
 	}
-	if named, err := os.Lstat(path); err != nil || !os.SameFile(mine, named) {
+	named, err := os.Lstat(path)
+	if err != nil || !os.SameFile(mine, named) {
 		return nil, dir.Close()
+	}
+	if s.Has(diffID) {
+		return nil, errors.Join(os.RemoveAll(path), dir.Close())
 	}
 	return dir, nil
 }
@@ -119,8 +124,11 @@ func (s *Store) fill(ctx context.Context, dir *os.File, diffID digest.Digest,
 	if err := empty(dir.Name()); err != nil {
 		return err
 	}
-	err := unpackVerified(ctx, dir.Name(), diffID, open)
+	again, err := s.clear(diffID)
 	if err == nil {
+		err = unpackVerified(ctx, dir.Name(), diffID, open)
+	}
+	if err == nil && again {
 		err = unix.Syncfs(int(dir.Fd()))
 	}
 	if err == nil {
@@ -129,11 +137,21 @@ func (s *Store) fill(ctx context.Context, dir *os.File, diffID digest.Digest,
 	if err != nil {
 		return errors.Join(err, os.RemoveAll(dir.Name()))
 	}
-	parent, err := os.Open(filepath.Dir(dir.Name()))
-	if err != nil {
-		return err
+	if !again {
+		return nil
 	}
-	return errors.Join(parent.Sync(), parent.Close())
+	return errors.Join(syncDir(filepath.Dir(dir.Name())), os.Remove(s.note(diffID)))
+}
+
+// clear makes ready for a layer. One from another boot that was never settled goes, if it
+// still is that when we have the lock, and is reported.
+func (s *Store) clear(diffID digest.Digest) (again bool, err error) {
+	if again = s.doubtful(diffID); again {
+		if err := os.RemoveAll(s.Path(diffID)); err != nil {
+			return again, err
+		}
+	}
+	return again, s.unsettle(diffID)
 }
 
 // unpackVerified unpacks a tar and compares its digest, that of all its bytes.
@@ -202,7 +220,8 @@ func (s *Store) Sweep(needed map[digest.Digest]bool) (gone []digest.Digest, err 
 		return nil, err
 	}
 	for _, e := range entries {
-		path, d := filepath.Join(dir, e.Name()), digest.NewDigestFromEncoded(digest.SHA256, e.Name())
+		path := filepath.Join(dir, e.Name())
+		d := digest.NewDigestFromEncoded(digest.SHA256, e.Name())
 		if needed[d] {
 			continue
 		}
@@ -214,6 +233,9 @@ func (s *Store) Sweep(needed map[digest.Digest]bool) (gone []digest.Digest, err 
 			path, gone = unnamed, append(gone, d)
 		}
 		if err := os.RemoveAll(path); err != nil {
+			return gone, err
+		}
+		if err := os.RemoveAll(s.note(d)); err != nil {
 			return gone, err
 		}
 	}

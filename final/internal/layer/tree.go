@@ -104,6 +104,9 @@ func (t *tree) dir(name string) (int, error) {
 	switch {
 	case errors.Is(err, unix.ENOENT):
 		err = unix.Mkdirat(above, base, 0o755)
+		if errors.Is(err, unix.EEXIST) {
+			return -1, fmt.Errorf("%w: %q is a link to nothing in the same layer", ErrFormat, name)
+		}
 	case errors.Is(err, unix.ENOTDIR):
 		err = replaceWhiteout(above, base)
 	}

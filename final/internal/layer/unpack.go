@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -292,8 +293,7 @@ func (x *extraction) describe(dir int, base string, header *tar.Header) error {
 
 // finishDirs sets the times of the directories, when nothing changes in them any more.
 func (x *extraction) finishDirs() error {
-	for i := len(x.dirs) - 1; i >= 0; i-- {
-		d := x.dirs[i]
+	for _, d := range slices.Backward(x.dirs) {
 		fd, err := x.resolve(d.name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW)
 		if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) ||
 			errors.Is(err, unix.ELOOP) {

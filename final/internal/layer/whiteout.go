@@ -23,7 +23,7 @@ const (
 )
 
 // whiteout writes down what an entry named .wh.… deletes.
-func (u *extraction) whiteout(dir int, base string) error {
+func (x *extraction) whiteout(dir int, base string) error {
 	if base == whiteoutOpaque {
 		return makeOpaque(dir, ".")
 	}

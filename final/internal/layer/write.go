@@ -39,8 +39,10 @@ func Write(w io.Writer, dir string, o WriteOptions) error {
 	}
 	defer unix.Close(fd) //nolint:errcheck // It was read.
 	buffered := bufio.NewWriterSize(w, chunk)
-	p := &packing{WriteOptions: o, tar: tar.NewWriter(buffered), seen: map[inode]string{},
-		buffer: make([]byte, chunk)}
+	p := &packing{
+		WriteOptions: o, tar: tar.NewWriter(buffered), seen: map[inode]string{},
+		buffer: make([]byte, chunk),
+	}
 	if err := p.directory(fd, ".", 0); err != nil {
 		return err
 	}

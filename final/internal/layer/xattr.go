@@ -45,7 +45,7 @@ func setXattrs(fd int, records map[string]string) error {
 
 // getXattrs returns the attributes of an open file that belong into a tar, and those that
 // overlayfs has put there.
-func getXattrs(fd int) (keep map[string]string, overlay map[string]string, err error) {
+func getXattrs(fd int) (keep, overlay map[string]string, err error) {
 	names, err := listXattrs(fd)
 	if err != nil {
 		return nil, nil, err
