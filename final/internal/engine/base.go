@@ -33,7 +33,8 @@ func Base(store *image.Store) (*image.Image, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make the built-in image: %w", err)
 	}
-	stamp := fmt.Sprintf("%d bytes of %s", info.Size(), info.ModTime().UTC().Format(time.RFC3339Nano))
+	made := info.ModTime().UTC().Format(time.RFC3339Nano)
+	stamp := fmt.Sprintf("%d bytes of %s", info.Size(), made)
 	img, err := store.Builtin(baseName(), stamp, baseConfig(), func(w io.Writer) error {
 		return writeBase(w, self)
 	})
