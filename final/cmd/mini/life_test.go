@@ -39,6 +39,9 @@ func TestLife(t *testing.T) {
 	assert.Equal(t, "web", m.ok("start", "web"))
 	assert.Equal(t, "running", m.status("web"))
 	assert.Equal(t, "web", m.ok("start", "web"), "it runs, as was asked for")
+	eventually(t, "it has begun", func() bool {
+		return m.do("exec", "web", "cat", "/count").out == "begun\n"
+	})
 
 	assert.Equal(t, "web", m.ok("kill", "web"))
 	assert.Equal(t, "exited", m.status("web"))
