@@ -27,10 +27,11 @@ type Request struct {
 
 // Create makes a container that does not run yet.
 func (e *Engine) Create(r Request) (*Container, error) {
-	image, err := e.image(r.Image)
+	image, release, err := e.image(r.Image)
 	if err != nil {
 		return nil, err
 	}
+	defer release()
 	c, err := e.describe(r, image)
 	if err != nil {
 		return nil, err
