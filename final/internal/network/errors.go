@@ -1,0 +1,31 @@
+package network
+
+import "errors"
+
+// Why a network is refused.
+var (
+	ErrNotFound   = errors.New("there is no such network")
+	ErrExists     = errors.New("there is one of that name")
+	ErrInUse      = errors.New("in use")
+	ErrReserved   = errors.New("the name is kept for one that is always there")
+	ErrName       = errors.New("a name is letters, digits and _.-, and begins with one of the first")
+	ErrExhausted  = errors.New("no address is free")
+	ErrTaken      = errors.New("taken")
+	ErrAttached   = errors.New("the container is on it")
+	ErrDetached   = errors.New("the container is not on it")
+	ErrGone       = errors.New("the container's process is gone")
+	ErrRootless   = errors.New("not without root")
+	ErrNoNftables = errors.New("this kernel has no nftables")
+	ErrNoTool     = errors.New("neither pasta nor slirp4netns is here")
+)
+
+// Hint says what may help against an error of this package, or nothing.
+func Hint(err error) string {
+	switch {
+	case errors.Is(err, ErrNoTool):
+		return "install passt or slirp4netns, or use --network none or host"
+	case errors.Is(err, ErrRootless):
+		return "run as root, or use --network bridge, host or none"
+	}
+	return ""
+}
