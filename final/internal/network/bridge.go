@@ -2,11 +2,11 @@ package network
 
 import (
 	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"net"
 	"net/netip"
-	"os"
 
 	"github.com/vishvananda/netlink"
 )
@@ -14,10 +14,13 @@ import (
 // defaultBridge is the bridge of the default network.
 const defaultBridge = "mini0"
 
+// aliasPrefix begins the alias of each of our bridges.
+const aliasPrefix = "mini network "
+
 // hash shortens a text to eight letters that hardly another text has.
 func hash(text string) string {
 	sum := sha256.Sum256([]byte(text))
-	return fmt.Sprintf("%x", sum[:4])
+	return hex.EncodeToString(sum[:4])
 }
 
 // alias is how a bridge of ours is known: `ip link show` prints it. There is room for
@@ -25,7 +28,7 @@ func hash(text string) string {
 //
 //	alias mini network web of /var/lib/mini/networks
 func (s *Store) alias(name string) string {
-	text := fmt.Sprintf("mini network %s of %s", name, s.dir)
+	text := fmt.Sprintf("%s%s of %s", aliasPrefix, name, s.dir)
 	return text[:min(len(text), 255)]
 }
 
@@ -160,18 +163,4 @@ func (s *Store) dropBridge(name string) error {
 // need not ask who has it now. The first byte says that nobody sold it.
 func mac(ip netip.Addr) net.HardwareAddr {
 	return append(net.HardwareAddr{0x02, 0x6d}, ip.AsSlice()...)
-}
-
-// writeSetting changes one of the settings of IPv4 in this network namespace, unless it
-// is so already.
-func writeSetting(name, value string) error {
-	path := "/proc/sys/net/ipv4/" + name
-	now, err := os.ReadFile(path)
-	if err == nil && string(now) == value+"\n" {
-		return nil
-	}
-	if err := os.WriteFile(path, []byte(value), 0); err != nil {
-		return fmt.Errorf("set %s=%s: %w", name, value, err)
-	}
-	return nil
 }

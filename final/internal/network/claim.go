@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"slices"
 
 	"golang.org/x/sys/unix"
 )
@@ -46,16 +47,12 @@ func checkFree(p Port, others []Lease, claimed []Port) error {
 
 // publishedBy tells which container has a port already.
 func publishedBy(p Port, others []Lease, claimed []Port) (string, bool) {
-	for _, c := range claimed {
-		if p.collides(c) {
-			return "this container", true
-		}
+	if slices.ContainsFunc(claimed, p.collides) {
+		return "this container", true
 	}
 	for _, l := range others {
-		for _, q := range l.Ports {
-			if p.collides(q) {
-				return l.Name, true
-			}
+		if slices.ContainsFunc(l.Ports, p.collides) {
+			return l.Name, true
 		}
 	}
 	return "", false

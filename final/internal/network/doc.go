@@ -21,8 +21,11 @@
 // change. The one thing outside of that table: where another table drops what is
 // forwarded unless it is told otherwise, as docker's does, two rules there let the
 // bridge's packets through, marked with its name. All of it goes with the last
-// container. What stays on is net.ipv4.ip_forward, for others may count on it by then.
+// container, and net.ipv4.ip_forward is what it was, unless there is a bridge of somebody
+// else, who may count on it by then.
 //
+// A container reaches the published ports of its neighbours by the host's addresses, but
+// not its own: the kernel does not route a packet that would come from where it goes.
 // Addresses are IPv4's. This package alone uses netlink(7) and nft(8).
 // See network_namespaces(7), veth(4), bridge(8).
 package network

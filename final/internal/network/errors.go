@@ -8,7 +8,7 @@ var (
 	ErrExists     = errors.New("there is one of that name")
 	ErrInUse      = errors.New("in use")
 	ErrReserved   = errors.New("the name is kept for one that is always there")
-	ErrName       = errors.New("a name is letters, digits and _.-, and begins with one of the first")
+	ErrName       = errors.New("a name is letters, digits and _.-, with none of these three first")
 	ErrExhausted  = errors.New("no address is free")
 	ErrTaken      = errors.New("taken")
 	ErrAttached   = errors.New("the container is on it")

@@ -182,13 +182,8 @@ func (s *Store) Remove(name string) error {
 	if on := members(leases, name); len(on) > 0 {
 		return fmt.Errorf("network %q: %w by %s", name, ErrInUse, on[0].Name)
 	}
-	return s.remove(name)
-}
-
-// remove removes a network's file, and what a killed program may have left of its
-// bridge.
-func (s *Store) remove(name string) error {
-	if err := s.dropBridge(name); err != nil {
+	// While the network still is known: a killed command may have left its bridge.
+	if err := s.settle(leases); err != nil {
 		return err
 	}
 	return os.Remove(s.path(name))
@@ -206,6 +201,9 @@ func (s *Store) Prune(keep func(name string) bool) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := s.settle(leases); err != nil {
+		return nil, err
+	}
 	all, err := s.List()
 	if err != nil {
 		return nil, err
@@ -215,7 +213,7 @@ func (s *Store) Prune(keep func(name string) bool) ([]string, error) {
 		if n.Name == Default || keep(n.Name) || len(members(leases, n.Name)) > 0 {
 			continue
 		}
-		if err := s.remove(n.Name); err != nil {
+		if err := os.Remove(s.path(n.Name)); err != nil {
 			return gone, err
 		}
 		gone = append(gone, n.Name)

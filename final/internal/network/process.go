@@ -1,6 +1,7 @@
 package network
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -78,9 +79,9 @@ func (p process) terminate() error {
 	if !alive {
 		return nil
 	}
-	defer unix.Close(fd) //nolint:errcheck // it was not written to
+	defer os.NewFile(uintptr(fd), "pidfd").Close()
 	err := unix.PidfdSendSignal(fd, unix.SIGTERM, nil, 0)
-	if err == unix.ESRCH { //nolint:errorlint // an errno as it came
+	if errors.Is(err, unix.ESRCH) {
 		return nil
 	}
 	return err

@@ -101,13 +101,17 @@ func join(parts ...rule) rule {
 
 // from, notFrom, into and notInto go on for packets of one link. A name that ends in a
 // star stands for all that begin so.
-func from(name string) rule    { return onLink("iifname", expr.MetaKeyIIFNAME, name, expr.CmpOpEq) }
-func notFrom(name string) rule { return onLink("iifname", expr.MetaKeyIIFNAME, name, expr.CmpOpNeq) }
-func into(name string) rule    { return onLink("oifname", expr.MetaKeyOIFNAME, name, expr.CmpOpEq) }
-func notInto(name string) rule { return onLink("oifname", expr.MetaKeyOIFNAME, name, expr.CmpOpNeq) }
+func from(name string) rule    { return onLink("iifname", expr.CmpOpEq, name) }
+func notFrom(name string) rule { return onLink("iifname", expr.CmpOpNeq, name) }
+func into(name string) rule    { return onLink("oifname", expr.CmpOpEq, name) }
+func notInto(name string) rule { return onLink("oifname", expr.CmpOpNeq, name) }
 
 // onLink compares the name of the link that a packet came by or leaves by.
-func onLink(word string, key expr.MetaKey, name string, op expr.CmpOp) rule {
+func onLink(word string, op expr.CmpOp, name string) rule {
+	key := expr.MetaKeyIIFNAME
+	if word == "oifname" {
+		key = expr.MetaKeyOIFNAME
+	}
 	not := ""
 	if op == expr.CmpOpNeq {
 		not = "!= "
@@ -209,13 +213,16 @@ func verdict(kind expr.VerdictKind) rule {
 
 // chains are the base chains of a ruleset, in the order a packet meets them.
 func (r ruleset) chains() []baseChain {
-	nat, filter := nftables.ChainTypeNAT, nftables.ChainTypeFilter
+	const nat, filter = nftables.ChainTypeNAT, nftables.ChainTypeFilter
+	in, out := nftables.ChainHookPrerouting, nftables.ChainHookPostrouting
+	through, own := nftables.ChainHookForward, nftables.ChainHookOutput
+	dstnat, srcnat := nftables.ChainPriorityNATDest, nftables.ChainPriorityNATSource
 	return []baseChain{
-		{"guard", filter, nftables.ChainHookPrerouting, nftables.ChainPriorityRaw, r.guard},
-		{"prerouting", nat, nftables.ChainHookPrerouting, nftables.ChainPriorityNATDest, r.prerouting},
-		{"output", nat, nftables.ChainHookOutput, nftables.ChainPriorityNATDest, r.output},
-		{"forward", filter, nftables.ChainHookForward, nftables.ChainPriorityFilter, r.forward},
-		{"postrouting", nat, nftables.ChainHookPostrouting, nftables.ChainPriorityNATSource, r.postrouting},
+		{"guard", filter, in, nftables.ChainPriorityRaw, r.guard},
+		{"prerouting", nat, in, dstnat, r.prerouting},
+		{"output", nat, own, dstnat, r.output},
+		{"forward", filter, through, nftables.ChainPriorityFilter, r.forward},
+		{"postrouting", nat, out, srcnat, r.postrouting},
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/google/nftables"
@@ -25,15 +26,15 @@ func (s *Store) syncHost(all []Lease) error {
 	if err != nil {
 		return err
 	}
-	if err := s.syncRules(compile(used, all), used, unused); err != nil {
-		return err
-	}
-	if len(used) > 0 {
-		// sysctl net.ipv4.ip_forward=1
-		if err := writeSetting("ip_forward", "1"); err != nil {
-			return err
-		}
-	}
+	// Neither of the two needs the other, and the kernel is slow at both.
+	dropped := make(chan error)
+	go func() { dropped <- s.dropBridges(unused) }()
+	err = s.syncRules(compile(used, all), used, unused)
+	return errors.Join(err, <-dropped)
+}
+
+// dropBridges removes the bridges of networks that nobody is on.
+func (s *Store) dropBridges(unused []link) error {
 	for _, l := range unused {
 		if err := s.dropBridge(l.Name); err != nil {
 			return err
@@ -76,74 +77,106 @@ func isOurs(c *nftables.Chain) bool {
 // table.
 func (s *Store) chainName(name string) string { return name + "-" + hash(s.dir) }
 
+// table is our table as it is: this store's chains, whether others have any, and the
+// chain whose name tells how the host was before.
+type table struct {
+	ours   []*nftables.Chain
+	shared bool
+	before string
+}
+
+// look finds our table among all chains.
+func (s *Store) look(chains []*nftables.Chain) (t table) {
+	for _, c := range chains {
+		switch {
+		case !isOurs(c):
+		case strings.HasPrefix(c.Name, beforePrefix):
+			t.before = c.Name
+		case strings.HasSuffix(c.Name, s.chainName("")):
+			t.ours = append(t.ours, c)
+		default:
+			t.shared = true
+		}
+	}
+	return t
+}
+
+// says reports whether the table has this store's rules with this sum: a chain without
+// rules tells by its name what the others say.
+func (t table) says(sum string) bool {
+	return slices.ContainsFunc(t.ours, func(c *nftables.Chain) bool { return c.Name == sum })
+}
+
 // syncRules replaces this store's rules in one transaction, unless they are as they
-// should be: a chain without rules tells by its name what the others say.
+// should be.
 func (s *Store) syncRules(want ruleset, used, unused []link) error {
 	conn := &nftables.Conn{}
 	chains, err := listChains(conn)
+	if errors.Is(err, ErrNoNftables) && len(used) == 0 {
+		return nil // so we made none
+	}
 	if err != nil {
-		if errors.Is(err, ErrNoNftables) && len(used) == 0 {
-			return nil // so we made none
-		}
 		return err
 	}
 	if err := syncForward(conn, chains, used, unused); err != nil {
 		return err
 	}
-	text := want.String()
+	now, text := s.look(chains), want.String()
 	sum := s.chainName("sum-" + hash(text))
-	var ours, others []*nftables.Chain
-	same := text == ""
-	for _, c := range chains {
-		switch {
-		case isOurs(c) && strings.HasSuffix(c.Name, "-"+hash(s.dir)):
-			ours = append(ours, c)
-			same = (same || c.Name == sum) && text != ""
-		case isOurs(c):
-			others = append(others, c)
-		}
-	}
-	if !same {
-		s.replace(conn, want, ours, len(others) > 0, sum)
+	switch {
+	case text == "":
+		drop(conn, now)
+	case !now.says(sum):
+		s.replace(conn, want, now, sum)
 	}
 	if err := conn.Flush(); err != nil {
 		return fmt.Errorf("nft table ip mini: %w", err)
 	}
+	switch {
+	case text != "":
+		// sysctl net.ipv4.ip_forward=1
+		return writeSetting("ip_forward", "1")
+	case !now.shared:
+		return restore(now.before)
+	}
 	return nil
 }
 
-// replace queues the change from the old chains to new ones.
-func (s *Store) replace(
-	conn *nftables.Conn, want ruleset, old []*nftables.Chain, shared bool, sum string,
-) {
-	// nft add table ip mini
-	table := conn.AddTable(ourTable())
-	// nft delete chain ip mini NAME
-	for _, c := range old {
+// drop queues the removal of a store's chains, and of the table with the last of them.
+func drop(conn *nftables.Conn, now table) {
+	for _, c := range now.ours {
+		// nft delete chain ip mini NAME
 		conn.FlushChain(c)
 		conn.DelChain(c)
 	}
-	if want.String() == "" {
-		if !shared {
-			// nft delete table ip mini
-			conn.DelTable(table)
-		}
-		return
+	if len(now.ours) > 0 && !now.shared {
+		// nft delete table ip mini
+		conn.DelTable(ourTable())
 	}
+}
+
+// replace queues the change from the old chains to new ones.
+func (s *Store) replace(conn *nftables.Conn, want ruleset, now table, sum string) {
+	// nft add table ip mini
+	t := conn.AddTable(ourTable())
+	drop(conn, table{ours: now.ours, shared: true})
 	for _, c := range want.chains() {
 		if len(c.rules) == 0 {
 			continue
 		}
 		// nft add chain ip mini NAME '{ type nat hook prerouting priority dstnat; }'
 		chain := conn.AddChain(&nftables.Chain{
-			Name: s.chainName(c.name), Table: table, Type: c.kind, Hooknum: c.hook,
+			Name: s.chainName(c.name), Table: t, Type: c.kind, Hooknum: c.hook,
 			Priority: c.priority,
 		})
 		for _, r := range c.rules {
-			conn.AddRule(&nftables.Rule{Table: table, Chain: chain, Exprs: r.exprs})
+			conn.AddRule(&nftables.Rule{Table: t, Chain: chain, Exprs: r.exprs})
 		}
 	}
-	conn.AddChain(&nftables.Chain{Name: sum, Table: table})
+	conn.AddChain(&nftables.Chain{Name: sum, Table: t})
+	if now.before == "" {
+		conn.AddChain(&nftables.Chain{Name: settingsNow(), Table: t})
+	}
 }
 
 // listChains lists the chains of the host's nftables.
@@ -176,18 +209,26 @@ func syncForward(conn *nftables.Conn, chains []*nftables.Chain, used, unused []l
 		if err != nil {
 			return fmt.Errorf("nft rules of %s %s: %w", c.Table.Name, c.Name, err)
 		}
-		for _, l := range unused {
-			for _, r := range marked(rules, l.bridge) {
-				if err := conn.DelRule(r); err != nil {
-					return err
-				}
-			}
-		}
 		drops := c.Policy != nil && *c.Policy == nftables.ChainPolicyDrop
 		for _, l := range used {
 			if drops && len(marked(rules, l.bridge)) == 0 {
 				letThrough(conn, c, l.bridge)
 			}
+		}
+		for _, l := range unused {
+			if err := deleteRules(conn, marked(rules, l.bridge)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// deleteRules queues the removal of rules.
+func deleteRules(conn *nftables.Conn, rules []*nftables.Rule) error {
+	for _, r := range rules {
+		if err := conn.DelRule(r); err != nil {
+			return err
 		}
 	}
 	return nil

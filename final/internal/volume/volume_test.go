@@ -234,7 +234,7 @@ func image(t *testing.T) string {
 	t.Helper()
 	root := t.TempDir()
 	require.NoError(t, os.MkdirAll(filepath.Join(root, "srv/www/sub"), 0o755))
-	require.NoError(t, os.Chmod(filepath.Join(root, "srv/www"), 0o1770))
+	require.NoError(t, os.Chmod(filepath.Join(root, "srv/www"), os.ModeSticky|0o770))
 	file := filepath.Join(root, "srv/www/index")
 	require.NoError(t, os.WriteFile(file, []byte("hello"), 0o640))
 	require.NoError(t, os.Link(file, filepath.Join(root, "srv/www/sub/same")))
