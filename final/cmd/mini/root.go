@@ -65,6 +65,8 @@ func newRoot() *cobra.Command {
 // verbs are all verbs there are.
 func (a *app) verbs() []*cobra.Command {
 	return []*cobra.Command{
+		newNetwork(a),
+		newVolume(a),
 		newVersion(),
 	}
 }

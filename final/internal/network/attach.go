@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+
+	"golang.org/x/sys/unix"
 )
 
 // Request says what a container wants of the networks.
@@ -50,6 +52,9 @@ func (s *Store) Attach(r Request) (Lease, error) {
 	}
 	if l.Ports, err = claimPorts(r.Ports, others); err == nil {
 		err = s.furnish(&l, r.Join, others)
+	}
+	if errors.Is(err, unix.EPERM) {
+		err = fmt.Errorf("%w: %w", ErrRootless, err)
 	}
 	if err != nil {
 		return Lease{}, errors.Join(err, s.release(l), s.settle(others))

@@ -14,18 +14,14 @@ var (
 	ErrAttached   = errors.New("the container is on it")
 	ErrDetached   = errors.New("the container is not on it")
 	ErrGone       = errors.New("the container's process is gone")
-	ErrRootless   = errors.New("not without root")
+	ErrRootless   = errors.New("a bridge takes root")
 	ErrNoNftables = errors.New("this kernel has no nftables")
-	ErrNoTool     = errors.New("neither pasta nor slirp4netns is here")
 )
 
 // Hint says what may help against an error of this package, or nothing.
 func Hint(err error) string {
-	switch {
-	case errors.Is(err, ErrNoTool):
-		return "install passt or slirp4netns, or use --network none or host"
-	case errors.Is(err, ErrRootless):
-		return "run as root, or use --network bridge, host or none"
+	if errors.Is(err, ErrRootless) {
+		return "run as root, or use --network none or host"
 	}
 	return ""
 }

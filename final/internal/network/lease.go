@@ -20,7 +20,6 @@ type Lease struct {
 	HostsFile string     `json:"hostsFile,omitempty"`
 	Hostname  string     `json:"hostname,omitempty"`
 	Extra     []Entry    `json:"extra,omitempty"`
-	Helper    *process   `json:"helper,omitempty"` // pasta or slirp4netns
 }
 
 // Endpoint is a container's place on one network.
@@ -121,11 +120,6 @@ func (s *Store) reclaim() (living []Lease, err error) {
 // release gives up all that a container has but the rules, which are made for all at
 // once.
 func (s *Store) release(l Lease) error {
-	if l.Helper != nil {
-		if err := l.Helper.terminate(); err != nil {
-			return fmt.Errorf("end the helper of %s: %w", l.Name, err)
-		}
-	}
 	for _, e := range l.Endpoints {
 		if err := unplug(e); err != nil {
 			return err

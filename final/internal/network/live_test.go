@@ -115,7 +115,7 @@ func TestNames(t *testing.T) {
 	assert.NotContains(t, text(t, web.hosts), "store")
 	misses(t, web.ns(), db.Endpoints[0].Address.Addr().String()+":80")
 	require.NoError(t, s.Detach("db"))
-	gone, err := s.Prune(func(string) bool { return false })
+	gone, err := s.Prune()
 	require.NoError(t, err)
 	assert.Equal(t, []string{"back"}, gone)
 }

@@ -189,9 +189,8 @@ func (s *Store) Remove(name string) error {
 	return os.Remove(s.path(name))
 }
 
-// Prune removes the networks that no running container is on but those that the
-// caller keeps, for a container that does not run may want them. It tells which.
-func (s *Store) Prune(keep func(name string) bool) ([]string, error) {
+// Prune removes the networks that no running container is on, and tells which.
+func (s *Store) Prune() ([]string, error) {
 	unlock, err := s.lock()
 	if err != nil {
 		return nil, err
@@ -210,7 +209,7 @@ func (s *Store) Prune(keep func(name string) bool) ([]string, error) {
 	}
 	var gone []string
 	for _, n := range all {
-		if n.Name == Default || keep(n.Name) || len(members(leases, n.Name)) > 0 {
+		if n.Name == Default || len(members(leases, n.Name)) > 0 {
 			continue
 		}
 		if err := os.Remove(s.path(n.Name)); err != nil {

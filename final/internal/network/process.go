@@ -1,7 +1,6 @@
 package network
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -44,45 +43,21 @@ func startOf(pid int) (string, error) {
 	return fields[startTime], nil
 }
 
-// open returns a pidfd of the process if it lives.
-func (p process) open() (fd int, alive bool) {
+// alive reports whether the process runs.
+func (p process) alive() bool {
 	if p.PID <= 1 {
-		return -1, false
+		return false
 	}
 	fd, err := unix.PidfdOpen(p.PID, 0)
 	if err != nil {
-		return -1, false
-	}
-	// A pidfd can be read once no thread of its process is left (pidfd_open(2)).
-	polled := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
-	ended, err := unix.Poll(polled, 0)
-	now, lookErr := identify(p.PID)
-	if err != nil || ended > 0 || lookErr != nil || now != p {
-		_ = unix.Close(fd) // it was not written to
-		return -1, false
-	}
-	return fd, true
-}
-
-// alive reports whether the process runs.
-func (p process) alive() bool {
-	fd, alive := p.open()
-	if alive {
-		_ = unix.Close(fd) // it was not written to
-	}
-	return alive
-}
-
-// terminate asks the process to end, if it still is there.
-func (p process) terminate() error {
-	fd, alive := p.open()
-	if !alive {
-		return nil
+		return false
 	}
 	defer os.NewFile(uintptr(fd), "pidfd").Close()
-	err := unix.PidfdSendSignal(fd, unix.SIGTERM, nil, 0)
-	if errors.Is(err, unix.ESRCH) {
-		return nil
+	// A pidfd can be read once no thread of its process is left (pidfd_open(2)).
+	ended, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 0)
+	if err != nil || ended > 0 {
+		return false
 	}
-	return err
+	now, err := identify(p.PID)
+	return err == nil && now == p
 }

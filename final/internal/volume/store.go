@@ -278,7 +278,7 @@ func (s *Store) Users(name string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	var ids []string
+	ids := []string{}
 	for _, e := range entries {
 		ids = append(ids, e.Name())
 	}
