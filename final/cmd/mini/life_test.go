@@ -39,6 +39,9 @@ func TestLife(t *testing.T) {
 	assert.Equal(t, "web", m.ok("start", "web"))
 	assert.Equal(t, "running", m.status("web"))
 	assert.Equal(t, "web", m.ok("start", "web"), "it runs, as was asked for")
+	eventually(t, "it has begun", func() bool {
+		return m.do("exec", "web", "cat", "/count").out == "begun\n"
+	})
 
 	assert.Equal(t, "web", m.ok("kill", "web"))
 	assert.Equal(t, "exited", m.status("web"))
@@ -47,7 +50,7 @@ func TestLife(t *testing.T) {
 
 	m.ok("start", "web")
 	eventually(t, "what it has written is still there", func() bool {
-		return m.ok("exec", "web", "cat", "/count") == "begun\nbegun"
+		return m.do("exec", "web", "cat", "/count").out == "begun\nbegun\n"
 	})
 	r := m.do("rm", "web")
 	assert.Equal(t, 1, r.status)
@@ -149,7 +152,8 @@ func TestPs(t *testing.T) {
 		"status=exited": "done", "name=we": "web", "label=tier": "web", "label=tier=back": "",
 		"id=" + id[:5]: "web", "ancestor=base": "done\nweb",
 	} {
-		assert.Equal(t, want, m.ok("ps", "-a", "--format", "{{.Names}}", "--filter", filter), filter)
+		names := m.ok("ps", "-a", "--format", "{{.Names}}", "--filter", filter)
+		assert.Equal(t, want, names, filter)
 	}
 	assert.Contains(t, m.do("ps", "--filter", "colour=red").err, "colour=red")
 	assert.Contains(t, m.do("ps", "--format", "{{.Nonsense}}").err, "Nonsense")

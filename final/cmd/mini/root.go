@@ -73,6 +73,7 @@ func (a *app) verbs() []*cobra.Command {
 		newRun(a), newCreate(a), newStart(a), newStop(a), newRestart(a), newKill(a), newWait(a),
 		newPause(a), newUnpause(a), newRename(a), newRemove(a), newExec(a), newAttach(a),
 		newPs(a), newLogs(a), newInspect(a),
+		newNetwork(a), newVolume(a),
 		newVersion(),
 	}...)
 }
