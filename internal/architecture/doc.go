@@ -8,7 +8,8 @@
 //	steps/*     nothing of this module; their tests may import internal/
 //	internal/*  internal/ and the texts that package steps carries
 //	cmd/*       the same
-//	final/*     final/ alone; their tests may import internal/
+//	final/*     final/ alone; their tests may import internal/; mini's command and its
+//	            engine know box and baseroot, for the image base is the lab's own root
 //
 // How a step is measured against its parent: files that both have are carried.
 // All carried files together may differ by a number of added and removed lines,

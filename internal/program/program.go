@@ -138,8 +138,8 @@ func Package(name string) string {
 	switch name {
 	case "lab":
 		return "./cmd/lab"
-	case "minirun":
-		return "./final/cmd/minirun"
+	case "minirun", "mini":
+		return "./final/cmd/" + name
 	case "attack":
 		return "./final/test/attack"
 	}
