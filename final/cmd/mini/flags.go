@@ -19,6 +19,7 @@ type containerFlags struct {
 	entrypoint string
 	tmpfs      []string
 	labels     []string
+	pull       string
 }
 
 // add adds them.
@@ -36,6 +37,8 @@ func (f *containerFlags) add(flags *pflag.FlagSet) {
 	flags.BoolVar(&r.HostConfig.ReadonlyRootfs, "read-only", false, "forbid writing to its root")
 	flags.StringArrayVar(&f.tmpfs, "tmpfs", nil, "a directory in memory: DIR[:OPTIONS]")
 	flags.StringArrayVarP(&f.labels, "label", "l", nil, "a label, NAME=VALUE or NAME")
+	flags.StringVar(&f.pull, "pull", pullMissing,
+		"whether to pull the image: missing, always or never")
 	flags.Bool("help", false, "show this") // -h is the host name's
 }
 

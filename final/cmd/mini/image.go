@@ -24,24 +24,18 @@ func imageVerbs(a *app) []*cobra.Command {
 // newImage makes `mini image`, with the verbs that have no name of their own at the top,
 // and the others under the names that docker gives them there.
 func newImage(a *app) *cobra.Command {
-	family := &cobra.Command{
-		Use:     "image VERB",
-		Short:   "The verbs about images, and prune and inspect",
-		GroupID: groupImages,
-		Args:    noSuchVerb,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-	}
 	list, remove := newImages(a), newRmi(a)
 	list.Use, list.Aliases = strings.Replace(list.Use, "images", "ls", 1), []string{"list"}
 	remove.Use, remove.Aliases = strings.Replace(remove.Use, "rmi", "rm", 1), []string{"remove"}
-	for _, verb := range []*cobra.Command{
+	members := []*cobra.Command{
 		list, remove, newImagePrune(a), newImageInspect(a), newHistory(a), newLayers(a),
 		newPull(a), newPush(a), newTag(a), newSave(a), newLoad(a), newImport(a),
-	} {
-		verb.GroupID = ""
-		verb.DisableFlagsInUseLine = true
-		family.AddCommand(verb)
 	}
+	for _, verb := range members {
+		verb.GroupID = ""
+	}
+	family := newFamily("image", "The verbs about images, and prune and inspect", members...)
+	family.GroupID = groupImages
 	return family
 }
 

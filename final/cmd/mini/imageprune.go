@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 
@@ -22,8 +21,8 @@ func newImagePrune(a *app) *cobra.Command {
 			if all {
 				what = "all images that have no container"
 			}
-			if !force && !consents(cmd, "This removes "+what+".") {
-				return nil
+			if yes, err := agreed(cmd, force, "This removes "+what+"."); err != nil || !yes {
+				return err
 			}
 			return a.pruneImages(cmd, all)
 		},
@@ -31,13 +30,6 @@ func newImagePrune(a *app) *cobra.Command {
 	cmd.Flags().BoolVarP(&all, "all", "a", false, "also those that have a name")
 	cmd.Flags().BoolVarP(&force, "force", "f", false, "do not ask")
 	return cmd
-}
-
-// consents asks, and takes everything but a yes for a no.
-func consents(cmd *cobra.Command, warning string) bool {
-	fmt.Fprintf(cmd.ErrOrStderr(), "%s Go on? [y/N] ", warning)
-	answer, err := line(bufio.NewReader(cmd.InOrStdin()))
-	return err == nil && (answer == "y" || answer == "yes" || answer == "Y")
 }
 
 // pruneImages removes what nobody needs, and says how much that was.

@@ -46,6 +46,9 @@ func (a *app) create(cmd *cobra.Command, f *containerFlags, args []string) (
 	if err != nil {
 		return nil, err
 	}
+	if err := a.fetch(cmd, request.Image, f.pull); err != nil {
+		return nil, err
+	}
 	return e.Create(request)
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os/signal"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
+	"lab/final/internal/engine"
 	"lab/final/internal/image"
 	"lab/final/internal/registry"
 )
@@ -111,4 +113,38 @@ func (a *app) pull(cmd *cobra.Command, f *travelFlags, word string) (*image.Imag
 		return nil, fmt.Errorf("pull %s: %w", word, err)
 	}
 	return img, nil
+}
+
+// When to pull the image of a container.
+const (
+	pullMissing = "missing"
+	pullAlways  = "always"
+	pullNever   = "never"
+)
+
+// fetch pulls the image of a container to be, if that is wanted. The built-in one comes
+// from nowhere.
+func (a *app) fetch(cmd *cobra.Command, word, when string) error {
+	switch when {
+	case pullNever:
+		return nil // then it is here, or the engine says that it is not
+	case pullMissing, pullAlways:
+	default:
+		return fmt.Errorf("%w: --pull %q is none of missing, always, never", errUsage, when)
+	}
+	store, err := a.images()
+	if err != nil {
+		return err
+	}
+	_, err = engine.FindImage(store, word)
+	missing := errors.Is(err, image.ErrNotFound)
+	if engine.IsBase(word) || when == pullMissing && !missing {
+		return nil // also where it cannot be read: the engine says why
+	}
+	if _, err := a.pull(cmd, &travelFlags{}, word); err != nil && missing {
+		return fmt.Errorf("no image %q here: %w", word, err)
+	} else if err != nil {
+		return err
+	}
+	return nil
 }

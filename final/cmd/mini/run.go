@@ -23,7 +23,7 @@ func newRun(a *app) *cobra.Command {
 			if err != nil {
 				return withStatus{err, notRun}
 			}
-			status, err := run(cmd, e, &f, args, detach, keys)
+			status, err := a.run(cmd, e, &f, args, detach, keys)
 			return outcome("run", status, err)
 		},
 	}
@@ -36,8 +36,8 @@ func newRun(a *app) *cobra.Command {
 }
 
 // run makes a container, starts it and, unless it is left alone, waits for its end.
-func run(cmd *cobra.Command, e *engine.Engine, f *containerFlags, args []string, detach bool,
-	keys string,
+func (a *app) run(cmd *cobra.Command, e *engine.Engine, f *containerFlags, args []string,
+	detach bool, keys string,
 ) (int, error) {
 	sequence, err := parseKeys(keys)
 	if err != nil {
@@ -45,6 +45,9 @@ func run(cmd *cobra.Command, e *engine.Engine, f *containerFlags, args []string,
 	}
 	request, err := f.request(cmd.Flags(), args)
 	if err != nil {
+		return 0, err
+	}
+	if err := a.fetch(cmd, request.Image, f.pull); err != nil {
 		return 0, err
 	}
 	c, err := e.Create(request)
