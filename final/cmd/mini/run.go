@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -43,11 +44,7 @@ func run(cmd *cobra.Command, e *engine.Engine, f *containerFlags, args []string,
 	if err != nil {
 		return 0, err
 	}
-	request, err := f.request(cmd.Flags(), args)
-	if err != nil {
-		return 0, err
-	}
-	c, err := e.Create(request)
+	c, err := f.create(cmd, e, args)
 	if err != nil {
 		return 0, err
 	}
@@ -63,6 +60,25 @@ func run(cmd *cobra.Command, e *engine.Engine, f *containerFlags, args []string,
 		conn: conn, terminal: c.Config.Tty, input: c.Config.OpenStdin, keys: sequence, proxy: true,
 	}
 	return s.follow()
+}
+
+// create makes a container of what the flags and arguments say.
+func (f *containerFlags) create(cmd *cobra.Command, e *engine.Engine, args []string) (
+	*engine.Container, error,
+) {
+	request, err := f.request(cmd.Flags(), args)
+	if err != nil {
+		return nil, err
+	}
+	tell, err := f.limits.claim()
+	if err != nil {
+		return nil, err
+	}
+	c, err := e.Create(request)
+	if err != nil {
+		return nil, errors.Join(err, tell(""))
+	}
+	return c, tell(c.ID)
 }
 
 // outcome is a verb's end: the status of the container's command, or an error for which
