@@ -20,6 +20,7 @@ type containerFlags struct {
 	tmpfs      []string
 	labels     []string
 	limits     limitFlags
+	pull       string
 }
 
 // add adds them.
@@ -38,6 +39,8 @@ func (f *containerFlags) add(flags *pflag.FlagSet) {
 	flags.StringArrayVar(&f.tmpfs, "tmpfs", nil, "a directory in memory: DIR[:OPTIONS]")
 	flags.StringArrayVarP(&f.labels, "label", "l", nil, "a label, NAME=VALUE or NAME")
 	f.limits.add(flags, r)
+	flags.StringVar(&f.pull, "pull", pullMissing,
+		"whether to pull the image: missing, always or never")
 	flags.Bool("help", false, "show this") // -h is the host name's
 }
 

@@ -21,7 +21,7 @@ func newCreate(a *app) *cobra.Command {
 			e, err := a.engine()
 			var c *engine.Container
 			if err == nil {
-				c, err = f.create(cmd, e, args)
+				c, err = f.create(cmd, a, e, args)
 			}
 			if err == nil {
 				_, err = fmt.Fprintln(cmd.OutOrStdout(), c.ID)
