@@ -112,6 +112,19 @@ func (a *app) add(id string, e adding) (int, error) {
 	return wait(pid, signals, console)
 }
 
+// terminal is who waits for the terminal of a process that is waited for, if it has one
+// and no other program does; else there is nobody, which is a console, too.
+func terminal(p *specs.Process, detach bool, io *runtime.IO) (*runtime.Console, error) {
+	if !p.Terminal || detach || io.ConsoleSocket != "" {
+		return nil, nil
+	}
+	console, err := runtime.NewConsole()
+	if err == nil {
+		io.Console = console.Socket()
+	}
+	return console, err
+}
+
 // process is what to execute: what a file says, or the container's own process with
 // what the flags change.
 func (e *adding) process(rt *runtime.Runtime, id string, args []string) (*specs.Process, error) {

@@ -9,7 +9,6 @@ import (
 
 	"lab/final/internal/runtime"
 
-	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 )
 
@@ -59,19 +58,6 @@ func (a *app) run(args []string) (int, error) {
 		return status, err
 	}
 	return status, errors.Join(err, a.forget(id))
-}
-
-// terminal is who waits for the terminal of a process that is waited for, if it has one
-// and no other program does; else there is nobody, which is a console, too.
-func terminal(p *specs.Process, detach bool, io *runtime.IO) (*runtime.Console, error) {
-	if !p.Terminal || detach || io.ConsoleSocket != "" {
-		return nil, nil
-	}
-	console, err := runtime.NewConsole()
-	if err == nil {
-		io.Console = console.Socket()
-	}
-	return console, err
 }
 
 // forget removes a container that has ended, or shall.
