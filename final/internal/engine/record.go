@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"lab/final/internal/monitor"
+	"lab/final/internal/volume"
 )
 
 // Container is one, in the words of `docker inspect`.
@@ -28,6 +29,7 @@ type Container struct {
 	Platform     string
 	HostConfig   HostConfig
 	Config       Config
+	Mounts       []volume.Mount `json:",omitempty"`
 
 	// Lower are the image's layers, the uppermost first.
 	Lower       []string
@@ -48,16 +50,6 @@ type Config struct {
 	Labels      map[string]string
 	StopSignal  string `json:",omitempty"`
 	StopTimeout *int   `json:",omitempty"`
-}
-
-// HostConfig is what belongs to this host.
-type HostConfig struct {
-	NetworkMode    string
-	RestartPolicy  monitor.Restart
-	AutoRemove     bool
-	ReadonlyRootfs bool
-	Tmpfs          map[string]string `json:",omitempty"`
-	Runtime        string
 }
 
 // recordPath is the file of a container.
