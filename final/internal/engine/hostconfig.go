@@ -2,11 +2,20 @@
 
 package engine
 
-import "lab/final/internal/monitor"
+import (
+	"net/netip"
+
+	"lab/final/internal/monitor"
+	"lab/final/internal/network"
+)
 
 // HostConfig is what belongs to this host, in the words of `docker inspect`.
 type HostConfig struct {
 	NetworkMode    string
+	Ports          []network.Port  `json:"PortBindings,omitempty"`
+	ExtraHosts     []network.Entry `json:",omitempty"`
+	DNS            network.DNS
+	IPAddress      netip.Addr `json:",omitzero"` // one on its network that was asked for
 	RestartPolicy  monitor.Restart
 	AutoRemove     bool
 	ReadonlyRootfs bool
