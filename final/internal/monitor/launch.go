@@ -47,6 +47,7 @@ func (m *Monitor) launch(log *Log) (pid int, said *sync.WaitGroup, err error) {
 	if err := m.running(pid, s, console); err != nil {
 		return 0, nil, errors.Join(err, m.callRuntime("delete", "--force", m.o.ID))
 	}
+	m.greet(pid)
 	said = &sync.WaitGroup{}
 	if console != nil {
 		said.Go(func() { m.pump(console, Output, log) })
