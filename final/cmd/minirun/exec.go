@@ -94,23 +94,17 @@ func (a *app) add(id string, e adding) (int, error) {
 	if !e.detach {
 		signals = listen()
 	}
-	var console *runtime.Console
-	var err error
-	if e.Process.Terminal && !e.detach && e.IO.ConsoleSocket == "" {
-		if console, err = runtime.NewConsole(); err != nil {
-			return 0, in("exec", err)
-		}
-		defer console.Close()
-		e.IO.Console = console.Socket()
+	console, err := terminal(e.Process, e.detach, &e.IO)
+	if err != nil {
+		return 0, in("exec", err)
 	}
+	defer console.Close()
 	pid, err := a.rt.Exec(id, e.Exec)
 	if err != nil {
 		return statusOf(err), in("exec", err)
 	}
-	if console != nil {
-		if err := console.Attach(os.Stdin, os.Stdout); err != nil {
-			return statusOf(err), in("exec", err)
-		}
+	if err := console.Attach(os.Stdin, os.Stdout); err != nil {
+		return statusOf(err), in("exec", err)
 	}
 	if e.detach {
 		return 0, nil
