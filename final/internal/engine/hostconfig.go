@@ -25,9 +25,9 @@ type HostConfig struct {
 	Memory     int64  // bytes; 0 is no limit, as for all that follow
 	MemorySwap int64  // memory and swap together; -1 is no limit
 	NanoCpus   int64  // processors, in billionths
-	CpuPeriod  uint64 //nolint:revive // docker's word
-	CpuQuota   int64  //nolint:revive // docker's word
-	CpuShares  uint64 //nolint:revive // docker's word
+	CPUPeriod  uint64 `json:"CpuPeriod"`
+	CPUQuota   int64  `json:"CpuQuota"`
+	CPUShares  uint64 `json:"CpuShares"`
 	CpusetCpus string
 	CpusetMems string
 	PidsLimit  int64

@@ -366,6 +366,7 @@ func commandStatus(text string) int {
 		strings.Contains(lower, "exec") && strings.Contains(lower, "no such file or directory"):
 		return 127
 	case strings.Contains(lower, "exec") && (strings.Contains(lower, "permission denied") ||
+		strings.Contains(lower, "operation not permitted") ||
 		strings.Contains(lower, "is a directory") || strings.Contains(lower, "exec format error")):
 		return 126
 	}
