@@ -42,16 +42,19 @@ func ReadHost() (Host, error) {
 	return h, err
 }
 
-// uncovered leaves out the mounts of cgroups that cannot be reached, since another one
-// lies over them or over a directory above:
+// uncovered are the mounts of cgroups, but those that cannot be reached, since another
+// one lies over them or over a directory above:
 //
 //	41 31 0:38 / /sys/fs/cgroup/unified rw,relatime - cgroup2 cgroup2 rw
 //	97 41 0:61 / /sys/fs/cgroup/unified rw,relatime - tmpfs tmpfs rw
 func uncovered(mountinfo string) string {
 	var left strings.Builder
 	for line := range strings.Lines(mountinfo) {
-		if fields := strings.Fields(line); strings.Contains(line, " - cgroup") && len(fields) > 4 &&
-			isCovered(fields[0], unescape(fields[4])) {
+		if !strings.Contains(line, " - cgroup") {
+			continue
+		}
+		fields := strings.Fields(line)
+		if len(fields) < 5 || isCovered(fields[0], unescape(fields[4])) {
 			continue
 		}
 		left.WriteString(line)

@@ -1,7 +1,6 @@
 package runtime
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -132,7 +131,7 @@ func (l *launch) clone(op plan.Clone) error {
 	if job.State, err = l.born(l.pid); err != nil {
 		return err
 	}
-	if job.Ops, err = json.Marshal(l.ops); err != nil {
+	if job.Ops, err = plan.Encode(l.ops); err != nil {
 		return err
 	}
 	if err := wire.Send(l.socket, job); err != nil {

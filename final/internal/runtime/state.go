@@ -31,8 +31,9 @@ type record struct {
 	Cgroup *cgroup.Cgroup `json:"cgroup,omitempty"`
 	Hooks  specs.Hooks    `json:"hooks"` // of start and delete
 
-	// Resources are the limits since an update; before, those of the configuration.
-	Resources *specs.LinuxResources `json:"resources,omitempty"`
+	// Resources are the limits since an update; before, those of the configuration. They
+	// are read where they are needed: their types are many.
+	Resources json.RawMessage `json:"resources,omitempty"`
 }
 
 // State is what `state` and `list` tell of a container.

@@ -21,6 +21,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
@@ -85,8 +86,12 @@ func read(path string) ([]byte, error) {
 // Parse parses and checks the text of a configuration. As the specification
 // wants it, fields it does not know are ignored.
 func Parse(text []byte) (*specs.Spec, error) {
-	config := &specs.Spec{}
-	if err := json.Unmarshal(text, config); err != nil {
+	doc := &document{}
+	if err := json.Unmarshal(text, doc); err != nil {
+		return nil, words(text, err)
+	}
+	config, err := doc.spec()
+	if err != nil {
 		return nil, words(text, err)
 	}
 	return config, Check(config)
@@ -104,7 +109,10 @@ func words(text []byte, err error) error {
 		return fmt.Errorf("line %d: not JSON: %w", line, err)
 	}
 	if kind, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-		return fmt.Errorf(".%s: a %s, which is no %s", kind.Field, kind.Value, kind.Type)
+		// What is embedded has a name in the path, and none in the text.
+		path := strings.TrimPrefix(kind.Field, "Spec.")
+		path = strings.Replace(path, "linux.Linux.", "linux.", 1)
+		return fmt.Errorf(".%s: a %s, which is no %s", path, kind.Value, kind.Type)
 	}
 	return err
 }
