@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"lab/final/internal/object"
 	"lab/final/internal/runtime"
 	"lab/final/internal/spec"
 	"lab/final/internal/stage"
@@ -90,9 +91,9 @@ func (a *app) exec(args []string) (int, error) {
 
 // add adds the process, and without --detach waits for its end.
 func (a *app) add(id string, e adding) (int, error) {
-	var signals <-chan os.Signal
+	var heard *ear
 	if !e.detach {
-		signals = listen()
+		heard = listen()
 	}
 	var console *runtime.Console
 	var err error
@@ -103,6 +104,7 @@ func (a *app) add(id string, e adding) (int, error) {
 		defer console.Close()
 		e.IO.Console = console.Socket()
 	}
+	heard.ready()
 	pid, err := a.rt.Exec(id, e.Exec)
 	if err != nil {
 		return statusOf(err), in("exec", err)
@@ -115,7 +117,7 @@ func (a *app) add(id string, e adding) (int, error) {
 	if e.detach {
 		return 0, nil
 	}
-	return wait(pid, signals, console)
+	return heard.wait(pid, console)
 }
 
 // process is what to execute: what a file says, or the container's own process with
@@ -151,7 +153,7 @@ func readProcess(path string) (*specs.Process, error) {
 		return nil, err
 	}
 	p := &specs.Process{}
-	if err := json.Unmarshal(text, p); err != nil {
+	if err := object.Read(text, p); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return p, spec.CheckProcess(".", p)

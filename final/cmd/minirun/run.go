@@ -28,10 +28,9 @@ func (a *app) run(args []string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	var signals <-chan os.Signal
+	var heard *ear
 	if !*detach {
-		// It is listened for them before there is a container, so none is lost.
-		signals = listen()
+		heard = listen()
 	}
 	var console *runtime.Console
 	if request.Config.Process.Terminal && !*detach && m.io.ConsoleSocket == "" {
@@ -50,6 +49,7 @@ func (a *app) run(args []string) (int, error) {
 			return statusOf(err), errors.Join(in("run", err), a.forget(id))
 		}
 	}
+	heard.ready()
 	warning, err := a.rt.Start(id)
 	a.warn(warning)
 	if err != nil {
@@ -58,7 +58,7 @@ func (a *app) run(args []string) (int, error) {
 	if *detach {
 		return 0, nil
 	}
-	status, err := wait(pid, signals, console)
+	status, err := heard.wait(pid, console)
 	if *keep {
 		return status, err
 	}
@@ -86,18 +86,34 @@ func statusOf(err error) int {
 	return 125
 }
 
-// listen listens for the signals that are passed on, and for that of a child's end. It
-// names them, for each one costs two changes of threads: all of them half a start.
-func listen() <-chan os.Signal {
-	signals := make(chan os.Signal, 64)
-	signal.Notify(signals, unix.SIGCHLD, unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM,
-		unix.SIGUSR1, unix.SIGUSR2, unix.SIGALRM, unix.SIGCONT, unix.SIGWINCH)
-	return signals
+// ear hears the signals that are passed on to a command, and that of a child's end.
+type ear struct {
+	signals chan os.Signal
+	all     chan struct{} // closed when it hears all of them
+}
+
+// listen begins to listen. It names the signals, for each one costs two changes of
+// threads, and goes on beside us: all that takes as long as a tenth of a start.
+func listen() *ear {
+	e := &ear{make(chan os.Signal, 64), make(chan struct{})}
+	go func() {
+		signal.Notify(e.signals, unix.SIGCHLD, unix.SIGHUP, unix.SIGINT, unix.SIGQUIT,
+			unix.SIGTERM, unix.SIGUSR1, unix.SIGUSR2, unix.SIGALRM, unix.SIGCONT, unix.SIGWINCH)
+		close(e.all)
+	}()
+	return e
+}
+
+// ready waits until no signal is lost any longer: before a command runs.
+func (e *ear) ready() {
+	if e != nil {
+		<-e.all
+	}
 }
 
 // wait waits for the end of the container's init, a child of ours, and passes on
 // signals to it meanwhile.
-func wait(pid int, signals <-chan os.Signal, console *runtime.Console) (int, error) {
+func (e *ear) wait(pid int, console *runtime.Console) (int, error) {
 	for {
 		var status unix.WaitStatus
 		ended, err := unix.Wait4(pid, &status, unix.WNOHANG, nil)
@@ -111,7 +127,7 @@ func wait(pid int, signals <-chan os.Signal, console *runtime.Console) (int, err
 		case ended == pid:
 			return status.ExitStatus(), nil
 		}
-		switch s := <-signals; s {
+		switch s := <-e.signals; s {
 		case unix.SIGCHLD:
 			// A child of ours has changed.
 		case unix.SIGWINCH:

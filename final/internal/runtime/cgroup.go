@@ -1,7 +1,6 @@
 package runtime
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -134,17 +133,14 @@ func (r *Runtime) Update(id string, changes *specs.LinuxResources) error {
 	if err := limit(c.Cgroup, merged, devices); err != nil {
 		return errors.Join(err, limit(c.Cgroup, old, devices))
 	}
-	if c.Resources, err = json.Marshal(merged); err != nil {
-		return err
-	}
+	c.Resources = merged
 	return r.save(c)
 }
 
 // resources are the limits that a container has.
 func (r *Runtime) resources(c *record) (*specs.LinuxResources, error) {
 	if c.Resources != nil {
-		updated := &specs.LinuxResources{}
-		return updated, json.Unmarshal(c.Resources, updated)
+		return c.Resources, nil
 	}
 	config, err := r.Config(c.ID)
 	if err != nil {

@@ -1,7 +1,6 @@
 package runtime
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -11,6 +10,7 @@ import (
 	"time"
 
 	"lab/final/internal/cgroup"
+	"lab/final/internal/object"
 	"lab/final/internal/spec"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -31,9 +31,8 @@ type record struct {
 	Cgroup *cgroup.Cgroup `json:"cgroup,omitempty"`
 	Hooks  specs.Hooks    `json:"hooks"` // of start and delete
 
-	// Resources are the limits since an update; before, those of the configuration. They
-	// are read where they are needed: their types are many.
-	Resources json.RawMessage `json:"resources,omitempty"`
+	// Resources are the limits since an update; before, those of the configuration.
+	Resources *specs.LinuxResources `json:"resources,omitempty"`
 }
 
 // State is what `state` and `list` tell of a container.
@@ -49,7 +48,7 @@ const paused specs.ContainerState = "paused"
 
 // save writes the record.
 func (r *Runtime) save(c *record) error {
-	text, err := json.Marshal(c)
+	text, err := object.Write(c)
 	if err != nil {
 		return err
 	}
@@ -73,7 +72,7 @@ func (r *Runtime) load(id string) (*record, error) {
 		return nil, err
 	}
 	c := &record{}
-	if err := json.Unmarshal(text, c); err != nil {
+	if err := object.Read(text, c); err != nil {
 		return nil, fmt.Errorf("%s of %q: %w", "state.json", id, err)
 	}
 	return c, nil

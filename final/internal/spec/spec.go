@@ -21,7 +21,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
+
+	"lab/final/internal/object"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
@@ -86,12 +87,8 @@ func read(path string) ([]byte, error) {
 // Parse parses and checks the text of a configuration. As the specification
 // wants it, fields it does not know are ignored.
 func Parse(text []byte) (*specs.Spec, error) {
-	doc := &document{}
-	if err := json.Unmarshal(text, doc); err != nil {
-		return nil, words(text, err)
-	}
-	config, err := doc.spec()
-	if err != nil {
+	config := &specs.Spec{}
+	if err := object.Read(text, config); err != nil {
 		return nil, words(text, err)
 	}
 	return config, Check(config)
@@ -107,12 +104,6 @@ func words(text []byte, err error) error {
 			}
 		}
 		return fmt.Errorf("line %d: not JSON: %w", line, err)
-	}
-	if kind, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-		// What is embedded has a name in the path, and none in the text.
-		path := strings.TrimPrefix(kind.Field, "Spec.")
-		path = strings.Replace(path, "linux.Linux.", "linux.", 1)
-		return fmt.Errorf(".%s: a %s, which is no %s", path, kind.Value, kind.Type)
 	}
 	return err
 }
