@@ -36,6 +36,7 @@ import (
 	"lab/final/internal/cgroup"
 	"lab/final/internal/initproc"
 	"lab/final/internal/runtime"
+	"lab/final/internal/stage"
 
 	"golang.org/x/sys/unix"
 )
@@ -97,6 +98,7 @@ func main() {
 		}
 	}
 	initproc.RestoreFileLimit()
+	stage.Quiet()
 	a := &app{out: os.Stdout}
 	status, err := a.main(os.Args[1:])
 	if err != nil {

@@ -52,7 +52,7 @@ func fill(v reflect.Value, tree any, path string) error {
 	switch v.Kind() {
 	case reflect.Struct:
 		text, isText := tree.(string)
-		if to, ok := v.Addr().Interface().(encoding.TextUnmarshaler); ok && isText {
+		if to, ok := reflect.TypeAssert[encoding.TextUnmarshaler](v.Addr()); ok && isText {
 			return to.UnmarshalText([]byte(text))
 		}
 	case reflect.Pointer:
@@ -61,6 +61,7 @@ func fill(v reflect.Value, tree any, path string) error {
 	case reflect.Interface:
 		v.Set(reflect.ValueOf(tree))
 		return nil
+	default: // it depends on the tree
 	}
 	ok, err := false, error(nil)
 	switch from := tree.(type) {
@@ -127,8 +128,9 @@ func fillObject(v reflect.Value, from map[string]any, path string) (ok bool, err
 			v.SetMapIndex(reflect.ValueOf(name).Convert(v.Type().Key()), value)
 		}
 		return true, nil
+	default:
+		return false, nil
 	}
-	return false, nil
 }
 
 // fillList carries an array to a slice.
@@ -196,7 +198,7 @@ func treeOf(v reflect.Value) (any, error) {
 	case kind == reflect.Pointer:
 		return treeOf(v.Elem())
 	case kind == reflect.Struct:
-		if from, ok := v.Interface().(encoding.TextMarshaler); ok {
+		if from, ok := reflect.TypeAssert[encoding.TextMarshaler](v); ok {
 			text, err := from.MarshalText()
 			return string(text), err
 		}
@@ -238,7 +240,7 @@ func addFields(tree map[string]any, v reflect.Value) (err error) {
 		switch {
 		case field.Anonymous:
 			err = addFields(tree, v.Field(i))
-		case name != "" && !(omitEmpty && isEmpty(v.Field(i))):
+		case name != "" && (!omitEmpty || !isEmpty(v.Field(i))):
 			tree[name], err = treeOf(v.Field(i))
 		}
 	}
@@ -252,6 +254,7 @@ func isEmpty(v reflect.Value) bool {
 		return v.Len() == 0
 	case reflect.Struct:
 		return false
+	default:
+		return v.IsZero()
 	}
-	return v.IsZero()
 }

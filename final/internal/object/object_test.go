@@ -85,9 +85,9 @@ func TestWhatCannotBeRead(t *testing.T) {
 		``:                                    "unexpected end of JSON input",
 		`{"hostname": "a"`:                    "unexpected end of JSON input",
 		`{} {}`:                               "invalid character '{' after top-level value",
-		`{"a": }`:                             "invalid character '}' looking for beginning of value",
+		`{"a": 1}}`:                           "invalid character '}' after top-level value",
 	} {
-		assert.EqualError(t, Read([]byte(text), &specs.Spec{}), want, text)
+		require.EqualError(t, Read([]byte(text), &specs.Spec{}), want, text)
 	}
 	_, err := Write(struct{ C chan int }{make(chan int)})
 	require.EqualError(t, err, "JSON has no chan int")

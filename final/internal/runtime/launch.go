@@ -151,7 +151,7 @@ func (l *launch) hand(socket *os.File) wire.Job {
 	// Init does one thing at a time: four threads are enough, which a limit of pids counts.
 	l.child.Env = []string{"GOMAXPROCS=1"}
 	l.child.Files = append(l.child.Files, socket)
-	job := wire.Job{Files: map[string]int{}, Hide: l.hide}
+	job := wire.Job{Files: map[string]int{}, Hide: l.hide, Slack: stage.Slack()}
 	slots := []string{"fd:start", "fd:console", "fd:listener"}
 	for i := range l.request.Config.Mounts {
 		slots = append(slots, plan.TreeSlot(i))

@@ -48,8 +48,9 @@ func put(to []byte, v reflect.Value) (_ []byte, err error) {
 		return put(append(to, 1), v.Elem())
 	case reflect.Slice, reflect.Map:
 		return putMany(to, v)
+	default:
+		return nil, fmt.Errorf("a message cannot hold a %s", v.Type())
 	}
-	return nil, fmt.Errorf("a message cannot hold a %s", v.Type())
 }
 
 // putMany appends a slice or a map: how many there are and one more, and then each.
@@ -95,8 +96,8 @@ func (r *Reader) get(v reflect.Value) error {
 	}
 	switch v.Kind() {
 	case reflect.Struct:
-		for i := range v.NumField() {
-			if err := r.get(v.Field(i)); err != nil {
+		for _, field := range v.Fields() {
+			if err := r.get(field); err != nil {
 				return err
 			}
 		}
@@ -109,13 +110,14 @@ func (r *Reader) get(v reflect.Value) error {
 		r.rest = r.rest[size:]
 		v.SetInt(n)
 		return nil
+	default:
+		n, size := binary.Uvarint(r.rest)
+		if size <= 0 {
+			return errCut
+		}
+		r.rest = r.rest[size:]
+		return r.getCounted(v, n)
 	}
-	n, size := binary.Uvarint(r.rest)
-	if size <= 0 {
-		return errCut
-	}
-	r.rest = r.rest[size:]
-	return r.getCounted(v, n)
 }
 
 // getCounted reads a value that begins with a number: it is one, or has so many parts.

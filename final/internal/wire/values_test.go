@@ -26,14 +26,16 @@ type everything struct {
 func sample() everything {
 	return everything{
 		Yes: true, Minus: math.MinInt64, Large: math.MaxUint64, Mode: 0o755, Word: "größe\x00",
-		Bytes: []byte{0, 1, 255}, Words: []string{"", "a"}, Files: map[string]int{"fd:a": 3, "": -1},
-		Below: &everything{},
+		Bytes: []byte{0, 1, 255}, Words: []string{"", "a"},
+		Files: map[string]int{"fd:a": 3, "": -1}, Below: &everything{},
 	}
 }
 
 func TestValuesTravel(t *testing.T) {
 	for _, value := range []everything{
-		{}, sample(), {Below: &everything{Words: []string{}, Bytes: []byte{}}},
+		{},
+		sample(),
+		{Below: &everything{Words: []string{}, Bytes: []byte{}}},
 		{Files: map[string]int{}},
 	} {
 		var b bytes.Buffer

@@ -27,6 +27,7 @@ type Job struct {
 	Files map[string]int // file descriptors, by the slot they fill
 	State specs.State    // for hooks
 	Hide  bool           // from processes that are in the container already
+	Slack int            // of timers, in nanoseconds: init has another one
 }
 
 // Word is a message of init or to init.
