@@ -77,24 +77,22 @@ func (a *app) exec(args []string) (int, error) {
 	if err := stage.Protect(); err != nil {
 		return 0, in("exec", err)
 	}
-	id := flags.Arg(0)
-	process, err := e.process(a.rt, id, flags.Args()[1:])
-	if err != nil {
-		return 0, in("exec", err)
-	}
-	e.Process = process
-	if err := absolute(&e.IO); err != nil {
-		return 0, err
-	}
-	return a.add(id, e)
-}
-
-// add adds the process, and without --detach waits for its end.
-func (a *app) add(id string, e adding) (int, error) {
 	var heard *ear
 	if !e.detach {
 		heard = listen()
 	}
+	id := flags.Arg(0)
+	if err := e.read(a.rt, id, flags.Args()[1:]); err != nil {
+		return 0, in("exec", err)
+	}
+	if err := absolute(&e.IO); err != nil {
+		return 0, err
+	}
+	return a.add(id, e, heard)
+}
+
+// add adds the process, and without --detach waits for its end.
+func (a *app) add(id string, e adding, heard *ear) (int, error) {
 	var console *runtime.Console
 	var err error
 	if e.Process.Terminal && !e.detach && e.IO.ConsoleSocket == "" {
@@ -120,20 +118,22 @@ func (a *app) add(id string, e adding) (int, error) {
 	return heard.wait(pid, console)
 }
 
-// process is what to execute: what a file says, or the container's own process with
+// read finds out what to execute: what a file says, or the container's own process with
 // what the flags change.
-func (e *adding) process(rt *runtime.Runtime, id string, args []string) (*specs.Process, error) {
+func (e *adding) read(rt *runtime.Runtime, id string, args []string) (err error) {
+	if e.file == "" && len(args) == 0 {
+		return fmt.Errorf("%w: there is no command, and no --process", errUsage)
+	}
 	if e.file != "" {
-		return readProcess(e.file)
+		if e.Process, err = readProcess(e.file); err != nil {
+			return err
+		}
 	}
-	if len(args) == 0 {
-		return nil, fmt.Errorf("%w: there is no command, and no --process", errUsage)
+	if e.Container, err = rt.Request(id); err != nil || e.file != "" {
+		return err
 	}
-	config, err := rt.Config(id)
-	if err != nil {
-		return nil, err
-	}
-	p := config.Process
+	p := e.Container.Config.Process
+	e.Process = p
 	p.Args, p.Terminal, p.ConsoleSize = args, e.tty, nil
 	p.Env = append(p.Env, e.env...)
 	p.NoNewPrivileges = p.NoNewPrivileges || e.noNewPrivileges
@@ -143,7 +143,7 @@ func (e *adding) process(rt *runtime.Runtime, id string, args []string) (*specs.
 	if len(e.caps) > 0 {
 		p.Capabilities = withCaps(p.Capabilities, e.caps)
 	}
-	return p, e.identity(&p.User)
+	return e.identity(&p.User)
 }
 
 // readProcess reads a file with a process of the specification.

@@ -10,16 +10,18 @@ import (
 	"slices"
 	"strings"
 
+	"lab/final/internal/kernel"
+
 	"golang.org/x/sys/unix"
 )
 
 // ReadHost looks at this machine.
 func ReadHost() (Host, error) {
-	mounts, err := os.ReadFile("/proc/self/mountinfo")
+	mounts, err := kernel.Read("/proc/self/mountinfo")
 	if err != nil {
 		return Host{}, fmt.Errorf("find the cgroup mounts: %w", err)
 	}
-	own, err := os.ReadFile("/proc/self/cgroup")
+	own, err := kernel.Read("/proc/self/cgroup")
 	if err != nil {
 		return Host{}, fmt.Errorf("find this process's cgroups: %w", err)
 	}
@@ -29,7 +31,7 @@ func ReadHost() (Host, error) {
 	}
 	for i := range h.Hierarchies {
 		if v2 := &h.Hierarchies[i]; v2.Version == 2 {
-			text, err := os.ReadFile(filepath.Join(v2.Mount, "cgroup.controllers"))
+			text, err := kernel.Read(filepath.Join(v2.Mount, "cgroup.controllers"))
 			if err != nil {
 				return Host{}, fmt.Errorf("find the controllers of version 2: %w", err)
 			}
@@ -75,7 +77,7 @@ func isCovered(id, path string) bool {
 //
 //	0          0 4294967295
 func isRootless() (bool, error) {
-	text, err := os.ReadFile("/proc/self/uid_map")
+	text, err := kernel.Read("/proc/self/uid_map")
 	if errors.Is(err, os.ErrNotExist) {
 		return os.Geteuid() != 0, nil // a kernel without user namespaces
 	}

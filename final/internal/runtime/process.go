@@ -3,10 +3,11 @@ package runtime
 import (
 	"errors"
 	"fmt"
-	"os"
 	"strconv"
 	"strings"
 	"time"
+
+	"lab/final/internal/kernel"
 
 	"golang.org/x/sys/unix"
 )
@@ -28,7 +29,7 @@ func identify(pid int) (process, error) {
 //
 //	4422 (sleep) S 4410 4422 4422 0 -1 4194560 … 22nd: 8812345 …
 func startOf(pid int) (uint64, error) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	text, err := kernel.Read(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return 0, err
 	}

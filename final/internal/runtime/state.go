@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"lab/final/internal/cgroup"
+	"lab/final/internal/kernel"
 	"lab/final/internal/object"
 	"lab/final/internal/spec"
 
@@ -61,7 +62,7 @@ func (r *Runtime) load(id string) (*record, error) {
 	if err := spec.CheckID(id); err != nil {
 		return nil, err
 	}
-	text, err := os.ReadFile(filepath.Join(r.dir(id), "state.json"))
+	text, err := kernel.Read(filepath.Join(r.dir(id), "state.json"))
 	if errors.Is(err, os.ErrNotExist) {
 		if _, err := os.Stat(r.dir(id)); err == nil {
 			return &record{ID: id, Version: spec.VersionMax}, nil

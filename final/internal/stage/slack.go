@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 
+	"lab/final/internal/kernel"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -20,10 +22,10 @@ import (
 // late is the slack of threads that nobody waits for, in nanoseconds.
 const late = 1_000_000
 
-// Quiet has Go's own threads in this process wake less often. The first thread keeps its
-// slack. Without CAP_SYS_NICE the others do, too.
+// Quiet has Go's own thread in this process wake less often: the first one that Go has
+// made. Without CAP_SYS_NICE it does not.
 //
-//	for T in /proc/self/task/*; do echo 1000000 > /proc/${T##*/}/timerslack_ns; done
+//	ls /proc/self/task; echo 1000000 > /proc/SECOND/timerslack_ns
 func Quiet() {
 	dir, err := os.Open("/proc/self/task")
 	if err != nil {
@@ -31,19 +33,20 @@ func Quiet() {
 	}
 	defer dir.Close()
 	threads, _ := dir.Readdirnames(0) // without them all is as it was
-	for _, thread := range threads[min(1, len(threads)):] {
-		path := filepath.Join("/proc", thread, "timerslack_ns")
-		if fd, err := unix.Open(path, unix.O_WRONLY|unix.O_CLOEXEC, 0); err == nil {
-			_, _ = unix.Write(fd, strconv.AppendInt(nil, late, 10)) // refused: see above
-			_ = unix.Close(fd)
-		}
+	if len(threads) < 2 {
+		return
+	}
+	path := filepath.Join("/proc", threads[1], "timerslack_ns")
+	if fd, err := unix.Open(path, unix.O_WRONLY|unix.O_CLOEXEC, 0); err == nil {
+		_, _ = unix.Write(fd, strconv.AppendInt(nil, late, 10)) // refused: see above
+		_ = unix.Close(fd)
 	}
 }
 
 // Slack is the slack that our caller has given us, and that a command is to have: the
 // first thread's.
 func Slack() int {
-	text, err := os.ReadFile("/proc/self/timerslack_ns")
+	text, err := kernel.Read("/proc/self/timerslack_ns")
 	if slack, no := strconv.Atoi(strings.TrimSpace(string(text))); err == nil && no == nil {
 		return slack
 	}
