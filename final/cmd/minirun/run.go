@@ -86,7 +86,7 @@ func statusOf(err error) int {
 	return 125
 }
 
-// ear hears the signals that are passed on to a command, and that of a child's end.
+// ear hears the signals that are passed on to a command.
 type ear struct {
 	signals chan os.Signal
 	all     chan struct{} // closed when it hears all of them
@@ -97,8 +97,8 @@ type ear struct {
 func listen() *ear {
 	e := &ear{make(chan os.Signal, 64), make(chan struct{})}
 	go func() {
-		signal.Notify(e.signals, unix.SIGCHLD, unix.SIGHUP, unix.SIGINT, unix.SIGQUIT,
-			unix.SIGTERM, unix.SIGUSR1, unix.SIGUSR2, unix.SIGALRM, unix.SIGCONT, unix.SIGWINCH)
+		signal.Notify(e.signals, unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM,
+			unix.SIGUSR1, unix.SIGUSR2, unix.SIGALRM, unix.SIGCONT, unix.SIGWINCH)
 		close(e.all)
 	}()
 	return e
@@ -111,30 +111,36 @@ func (e *ear) ready() {
 	}
 }
 
-// wait waits for the end of the container's init, a child of ours, and passes on
-// signals to it meanwhile.
+// wait waits for the end of a command, a child of ours, and passes on signals to it
+// meanwhile.
 func (e *ear) wait(pid int, console *runtime.Console) (int, error) {
+	pidfd, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		return 0, fmt.Errorf("pidfd_open %d: %w", pid, err)
+	}
+	go e.passOn(pidfd, console)
 	for {
 		var status unix.WaitStatus
-		ended, err := unix.Wait4(pid, &status, unix.WNOHANG, nil)
-		switch {
+		switch _, err := unix.Wait4(pid, &status, 0, nil); {
 		case errors.Is(err, unix.EINTR):
 			continue
 		case err != nil:
 			return 0, fmt.Errorf("wait for process %d: %w", pid, err)
-		case ended == pid && status.Signaled():
+		case status.Signaled():
 			return 128 + int(status.Signal()), nil
-		case ended == pid:
-			return status.ExitStatus(), nil
 		}
-		switch s := <-e.signals; s {
-		case unix.SIGCHLD:
-			// A child of ours has changed.
-		case unix.SIGWINCH:
+		return status.ExitStatus(), nil
+	}
+}
+
+// passOn passes signals on, as long as this process lives. The open process is no other
+// one, even when it was waited for.
+func (e *ear) passOn(pidfd int, console *runtime.Console) {
+	for s := range e.signals {
+		if s == unix.SIGWINCH {
 			console.Resize(os.Stdin)
-		default:
-			// It is our child and not reaped, so the number is nobody else's.
-			_ = unix.Kill(pid, s.(unix.Signal)) // it may have ended meanwhile
+			continue
 		}
+		_ = unix.PidfdSendSignal(pidfd, s.(unix.Signal), nil, 0) // it may have ended
 	}
 }

@@ -17,7 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// piece is how much is read at once: more than the kernel gives.
+// piece is how much is asked for at once: more than the kernel gives.
 const piece = 8192
 
 // Read reads a file. An error is an *fs.PathError, as of os.ReadFile.
@@ -27,9 +27,11 @@ func Read(path string) ([]byte, error) {
 		return nil, &fs.PathError{Op: "open", Path: path, Err: err}
 	}
 	defer func() { _ = unix.Close(fd) }() // it was not written to
-	var text []byte
+	text := make([]byte, 0, piece)
 	for {
-		text = slices.Grow(text, piece)
+		if len(text) == cap(text) {
+			text = slices.Grow(text, piece)
+		}
 		n, err := unix.Read(fd, text[len(text):cap(text)])
 		switch {
 		case errors.Is(err, unix.EINTR):
