@@ -17,9 +17,9 @@ import (
 func (a *app) run(args []string) (int, error) {
 	var m making
 	flags := m.flags("run")
-	detach := flags.Bool("detach", false, "")
+	detach := flags.Bool("detach", false, "do not wait for its end")
 	flags.BoolVar(detach, "d", false, "")
-	keep := flags.Bool("keep", false, "")
+	keep := flags.Bool("keep", false, "do not remove it when it has ended")
 	if err := arguments(flags, args, 1, 1); err != nil {
 		return 0, err
 	}
