@@ -33,7 +33,7 @@ die() {
 
 # as_user COMMAND… runs it as the machine's user, with Go on PATH.
 as_user() {
-  runuser -u "$user" -- env HOME="$home" PATH="/usr/local/go/bin:$PATH" "$@"
+  runuser -u "$user" -- env -u XDG_CACHE_HOME HOME="$home" PATH="/usr/local/go/bin:$PATH" "$@"
 }
 
 # put MODE FILE writes its input to FILE if that is not what it holds.

@@ -93,29 +93,36 @@ func (a *app) exec(args []string) (int, error) {
 
 // add adds the process, and without --detach waits for its end.
 func (a *app) add(id string, e adding, heard *ear) (int, error) {
-	var console *runtime.Console
-	var err error
-	if e.Process.Terminal && !e.detach && e.IO.ConsoleSocket == "" {
-		if console, err = runtime.NewConsole(); err != nil {
-			return 0, in("exec", err)
-		}
-		defer console.Close()
-		e.IO.Console = console.Socket()
+	console, err := terminal(e.Process, e.detach, &e.IO)
+	if err != nil {
+		return 0, in("exec", err)
 	}
+	defer console.Close()
 	heard.ready()
 	pid, err := a.rt.Exec(id, e.Exec)
 	if err != nil {
 		return statusOf(err), in("exec", err)
 	}
-	if console != nil {
-		if err := console.Attach(os.Stdin, os.Stdout); err != nil {
-			return statusOf(err), in("exec", err)
-		}
+	if err := console.Attach(os.Stdin, os.Stdout); err != nil {
+		return statusOf(err), in("exec", err)
 	}
 	if e.detach {
 		return 0, nil
 	}
 	return heard.wait(pid, console)
+}
+
+// terminal is who waits for the terminal of a process that is waited for, if it has one
+// and no other program does; else there is nobody, which is a console, too.
+func terminal(p *specs.Process, detach bool, io *runtime.IO) (*runtime.Console, error) {
+	if !p.Terminal || detach || io.ConsoleSocket != "" {
+		return nil, nil
+	}
+	console, err := runtime.NewConsole()
+	if err == nil {
+		io.Console = console.Socket()
+	}
+	return console, err
 }
 
 // read finds out what to execute: what a file says, or the container's own process with

@@ -5,8 +5,6 @@ import (
 	"os"
 	"strings"
 
-	"lab/final/internal/runtime"
-
 	"golang.org/x/sys/unix"
 )
 
@@ -30,22 +28,17 @@ func (a *app) run(args []string) (int, error) {
 	if !*detach {
 		heard = listen()
 	}
-	var console *runtime.Console
-	if request.Config.Process.Terminal && !*detach && m.io.ConsoleSocket == "" {
-		if console, err = runtime.NewConsole(); err != nil {
-			return 0, in("run", err)
-		}
-		defer console.Close()
-		m.io.Console = console.Socket()
+	console, err := terminal(request.Config.Process, *detach, &m.io)
+	if err != nil {
+		return 0, in("run", err)
 	}
+	defer console.Close()
 	pid, err := a.rt.Create(request, m.io)
 	if err != nil {
 		return statusOf(err), in("run", err)
 	}
-	if console != nil {
-		if err := console.Attach(os.Stdin, os.Stdout); err != nil {
-			return statusOf(err), errors.Join(in("run", err), a.forget(id))
-		}
+	if err := console.Attach(os.Stdin, os.Stdout); err != nil {
+		return statusOf(err), errors.Join(in("run", err), a.forget(id))
 	}
 	heard.ready()
 	warning, err := a.rt.Start(id)

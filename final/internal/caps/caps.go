@@ -74,9 +74,6 @@ func (s Set) Names() []string {
 	return list
 }
 
-// Has reports whether all of other is in the set.
-func (s Set) Has(other Set) bool { return s&other == other }
-
 // FromSpec reads process.capabilities, and which of its names nobody can be granted: the
 // specification wants a warning for those and no failure. Either there is none of that
 // name, or it is effective without being permitted. One that is ambient without being
