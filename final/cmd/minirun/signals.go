@@ -17,13 +17,15 @@ type ear struct {
 	all     chan struct{} // closed when it hears all of them
 }
 
-// listen begins to listen. It names the signals, for each one costs two changes of
-// threads, and goes on beside us: all that takes as long as a tenth of a start.
+// listen listens for those that would end us in the middle of a container's making. It
+// names the signals, for each one costs two changes of threads, and begins with the others
+// beside us: all of them take as long as a tenth of a start.
 func listen() *ear {
 	e := &ear{make(chan os.Signal, 64), make(chan struct{})}
+	signal.Notify(e.signals, unix.SIGHUP, unix.SIGINT, unix.SIGTERM)
 	go func() {
-		signal.Notify(e.signals, unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM,
-			unix.SIGUSR1, unix.SIGUSR2, unix.SIGALRM, unix.SIGCONT, unix.SIGWINCH)
+		signal.Notify(e.signals, unix.SIGQUIT, unix.SIGUSR1, unix.SIGUSR2, unix.SIGALRM,
+			unix.SIGCONT, unix.SIGWINCH)
 		close(e.all)
 	}()
 	return e
