@@ -65,13 +65,17 @@ func (a *app) forget(id string) error {
 
 // statusOf is the exit status for a command that was not executed: 127 where there is
 // none, 126 where it may not be, else 125.
+//
+//	exec: "x": executable file not found in $PATH
+//	have AppArmor confine the command by x: write thread-self/attr/apparmor/exec: no such file …
 func statusOf(err error) int {
-	text := err.Error()
+	text := " " + err.Error()
 	switch {
-	case strings.Contains(text, "exec") && (strings.Contains(text, "not found in $PATH") ||
-		strings.Contains(text, unix.ENOENT.Error())):
+	case !strings.Contains(text, " exec: ") && !strings.Contains(text, " exec "):
+		return 125
+	case strings.Contains(text, "not found in $PATH"), strings.Contains(text, unix.ENOENT.Error()):
 		return 127
-	case strings.Contains(text, "exec") && strings.Contains(text, unix.EACCES.Error()):
+	case strings.Contains(text, unix.EACCES.Error()):
 		return 126
 	}
 	return 125
