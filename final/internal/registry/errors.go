@@ -1,0 +1,77 @@
+package registry
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
+)
+
+// The reasons why an image does not travel, for errors.Is.
+var (
+	// ErrNotFound is an image that the registry has not.
+	ErrNotFound = errors.New("the registry has no such image")
+	// ErrDenied is a registry that does not let us.
+	ErrDenied = errors.New("the registry does not let you")
+	// ErrNoCredentials means that nobody logged in to a registry.
+	ErrNoCredentials = errors.New("nobody is logged in there")
+	// ErrPlain is a registry that would have to be spoken to without encryption.
+	ErrPlain = errors.New("it does not speak https")
+	// ErrPlatform is an image that is not offered for the platform.
+	ErrPlatform = errors.New("the image is not there for this platform")
+	// ErrManifest is a manifest that cannot be understood or contradicts itself.
+	ErrManifest = errors.New("bad manifest")
+)
+
+// hinted is an error with something to try.
+type hinted struct {
+	error
+	hint string
+}
+
+// Unwrap returns the error itself.
+func (h hinted) Unwrap() error { return h.error }
+
+// Hint is what to try.
+func (h hinted) Hint() string { return h.hint }
+
+// explain says what an answer, or none, of a registry means.
+func explain(host string, err error) error {
+	if answer, ok := errors.AsType[*transport.Error](err); ok {
+		return explainAnswer(host, answer)
+	}
+	_, badCertificate := errors.AsType[*tls.CertificateVerificationError](err)
+	_, unknownAuthority := errors.AsType[x509.UnknownAuthorityError](err)
+	switch {
+	case errors.Is(err, ErrPlain), strings.Contains(err.Error(), "HTTP response to HTTPS"):
+		err = hinted{fmt.Errorf("registry %s: %w", host, ErrPlain),
+			"--insecure trusts everybody on the way to it"}
+	case badCertificate, unknownAuthority:
+		err = hinted{fmt.Errorf("registry %s: %w", host, err),
+			"--insecure does without a certificate that can be verified"}
+	default:
+		err = fmt.Errorf("registry %s: %w", host, err)
+	}
+	return err
+}
+
+// explainAnswer puts a refusal into words.
+func explainAnswer(host string, answer *transport.Error) error {
+	switch answer.StatusCode {
+	case http.StatusNotFound:
+		return fmt.Errorf("registry %s: %w", host, ErrNotFound)
+	case http.StatusUnauthorized, http.StatusForbidden:
+		return hinted{fmt.Errorf("registry %s: %w", host, ErrDenied),
+			"mini login " + host + " — or there is no such image"}
+	}
+	text, _, _ := strings.Cut(answer.Error(), "\n")
+	if i := strings.Index(text, ": "); i > 0 {
+		text = text[i+2:] // without the request
+	}
+	return fmt.Errorf("registry %s: %d %s: %s", host, answer.StatusCode,
+		http.StatusText(answer.StatusCode), text)
+}
