@@ -225,7 +225,7 @@ CMD hello
 `).Config.Config
 	assert.Equal(t, []string{
 		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-		"A=1", "B=me is me", "C=12",
+		"A=1", "B=me is me", "C=2", // what one instruction sets, the next one sees
 	}, c.Env)
 	assert.Equal(t, map[string]string{"of": "me"}, c.Labels)
 	assert.Equal(t, "/srv/www", c.WorkingDir)
