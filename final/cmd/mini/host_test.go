@@ -1,65 +1,160 @@
-package main
+package main_test
 
 import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"lab/internal/need"
+	"lab/internal/program"
+	"lab/internal/sandbox"
 )
 
-func TestVolumesOfTheCommandLine(t *testing.T) {
-	root := t.TempDir()
-	for _, tt := range []struct {
-		want   string
-		status int
-		args   []string
-	}{
-		{"data\n", 0, []string{"create", "--label", "a=b", "data"}},
-		{"mini: volume \"data\": there is one of that name\n", 1, []string{"create", "data"}},
-		{"data\n", 0, []string{"ls", "-q"}},
-		{"mini: volume \"nix\": there is no such volume\n", 1, []string{"inspect", "nix"}},
-		{"", 0, []string{"prune", "-f"}},
-		{"data\nmini: volume \"nix\": there is no such volume\n", 1, []string{"rm", "data", "nix"}},
-		{"[]\n", 0, []string{"ls", "--json"}},
-		{
-			"mini: usage: mini volume has no verb \"list\"\nhint: mini volume --help\n",
-			2,
-			[]string{"list"},
-		},
-	} {
-		out, status := mini(t, append([]string{"--root", root, "volume"}, tt.args...)...)
-		assert.Equal(t, tt.want, out, tt.args)
-		assert.Equal(t, tt.status, status, tt.args)
+func TestMain(m *testing.M) { os.Exit(sandbox.Run(host{m})) }
+
+// host is the throw-away host with cgroups of its own in each hierarchy of version 1 that
+// a container joins.
+type host struct{ *testing.M }
+
+// Controllers names what containers join beside memory, cpu and pids.
+func (host) Controllers() []string {
+	return []string{"blkio", "cpuacct", "cpuset", "devices", "freezer"}
+}
+
+// long is more than anything here takes, also on a machine with much else to do.
+const long = 2 * time.Minute
+
+// programs are mini and its runtime, built once.
+var programs = sync.OnceValues(func() (map[string]string, error) {
+	return program.Paths(context.Background(), "mini", "minirun")
+})
+
+// images is a root directory whose image is unpacked once for all tests.
+var images = sync.OnceValues(func() (string, error) {
+	return os.MkdirTemp("/run", "mini-images")
+})
+
+// mini calls mini as a person does, with directories of its own.
+type mini struct {
+	t           *testing.T
+	path        string
+	root, state string
+	env         []string
+	input       string
+}
+
+// result is what a call came to.
+type result struct {
+	out, err string
+	status   int
+}
+
+// newMini is one with no container. When the test ends, none may be left that nobody
+// removes, and nothing of them.
+func newMini(t *testing.T) *mini {
+	t.Helper()
+	need.Sandbox(t)
+	need.Overlay(t)
+	paths, err := programs()
+	require.NoError(t, err)
+	// Paths of sockets are short.
+	dir, err := os.MkdirTemp("/run", "m") //nolint:usetesting // As said.
+	require.NoError(t, err)
+	m := &mini{
+		t: t, path: paths["mini"], root: filepath.Join(dir, "root"),
+		state: filepath.Join(dir, "state"),
+	}
+	m.borrowLayers()
+	t.Cleanup(func() {
+		m.clean()
+		require.NoError(t, os.RemoveAll(dir))
+	})
+	return m
+}
+
+// borrowLayers has all tests share the layers, which they only read.
+func (m *mini) borrowLayers() {
+	m.t.Helper()
+	shared, err := images()
+	require.NoError(m.t, err)
+	require.NoError(m.t, os.MkdirAll(m.root, 0o755))
+	for _, name := range []string{"layers", "images"} {
+		require.NoError(m.t, os.MkdirAll(filepath.Join(shared, name), 0o755))
+		require.NoError(m.t, os.Symlink(filepath.Join(shared, name), filepath.Join(m.root, name)))
 	}
 }
 
-func TestNetworksOfTheCommandLine(t *testing.T) {
-	root := t.TempDir()
-	for _, tt := range []struct {
-		want   string
-		status int
-		args   []string
-	}{
-		{"web\n", 0, []string{"create", "--subnet", "198.18.7.0/24", "--internal", "web"}},
-		{"mini: network \"web\": there is one of that name\n", 1, []string{"create", "web"}},
-		{
-			"mini: usage: --subnet \"x\": expected such as 10.9.0.0/24\n",
-			2,
-			[]string{"create", "--subnet", "x", "y"},
-		},
-		{"bridge\nweb\nhost\nnone\n", 0, []string{"ls", "-q"}},
-		{
-			"mini: container \"db\": no container of this name runs with a network\n",
-			1,
-			[]string{"connect", "web", "db"},
-		},
-		{
-			"web\nmini: network \"bridge\": the name is kept for one that is always there\n",
-			1,
-			[]string{"rm", "web", "bridge"},
-		},
-	} {
-		out, status := mini(t, append([]string{"--root", root, "network"}, tt.args...)...)
-		assert.Equal(t, tt.want, out, tt.args)
-		assert.Equal(t, tt.status, status, tt.args)
+// clean removes all containers.
+func (m *mini) clean() {
+	m.t.Helper()
+	entries, err := os.ReadDir(filepath.Join(m.root, "containers"))
+	if errors.Is(err, os.ErrNotExist) {
+		return
 	}
+	require.NoError(m.t, err)
+	for _, entry := range entries {
+		m.ok("rm", "--force", entry.Name())
+	}
+	m.empty()
+}
+
+// empty makes sure that nothing of a container is left.
+func (m *mini) empty() {
+	m.t.Helper()
+	for _, pattern := range []string{
+		"root/containers/*", "root/names/*", "state/????????????*",
+	} {
+		left, err := filepath.Glob(filepath.Join(filepath.Dir(m.root), pattern))
+		require.NoError(m.t, err)
+		assert.Empty(m.t, left)
+	}
+}
+
+// command is a call that has not begun.
+func (m *mini) command(args ...string) *exec.Cmd {
+	all := append([]string{"--root", m.root, "--state", m.state}, args...)
+	cmd := exec.Command(m.path, all...)
+	cmd.Env = append(os.Environ(), m.env...)
+	return cmd
+}
+
+// do calls mini and waits for its end.
+func (m *mini) do(args ...string) result {
+	m.t.Helper()
+	cmd := m.command(args...)
+	var out, err bytes.Buffer
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(m.input), &out, &err
+	failure := cmd.Run()
+	require.NotNil(m.t, cmd.ProcessState, "%v", failure)
+	return result{out.String(), err.String(), cmd.ProcessState.ExitCode()}
+}
+
+// ok calls mini, which has to succeed, and returns what it printed.
+func (m *mini) ok(args ...string) string {
+	m.t.Helper()
+	r := m.do(args...)
+	require.Zero(m.t, r.status, "mini %s: %s%s", args, r.out, r.err)
+	return strings.TrimSuffix(r.out, "\n")
+}
+
+// eventually waits until something holds.
+func eventually(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	require.Eventually(t, holds, long, 5*time.Millisecond, what)
+}
+
+// needFreezer skips a test where containers cannot be frozen.
+func needFreezer(t *testing.T) {
+	t.Helper()
+	need.Cgroup(t, "freezer")
 }

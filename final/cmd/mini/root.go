@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 
 	"github.com/spf13/cobra"
+
+	"lab/final/internal/engine"
 )
 
 // The groups of verbs, in the order of `mini help`.
@@ -49,9 +51,7 @@ func newRoot() *cobra.Command {
 		&cobra.Group{ID: groupHost, Title: "Volumes and networks:"},
 		&cobra.Group{ID: groupSystem, Title: "The store:"},
 	)
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return hinted{fmt.Errorf("%w: %w", errUsage, err), cmd.CommandPath() + " --help"}
-	})
+	root.SetFlagErrorFunc(wrongFlag)
 	root.SuggestionsMinimumDistance = 2
 	root.SetHelpCommandGroupID(groupSystem)
 	root.SetCompletionCommandGroupID(groupSystem)
@@ -62,13 +62,28 @@ func newRoot() *cobra.Command {
 	return root
 }
 
+// wrongFlag is the error of a flag that cannot be understood.
+func wrongFlag(cmd *cobra.Command, err error) error {
+	return hinted{fmt.Errorf("%w: %w", errUsage, err), cmd.CommandPath() + " --help"}
+}
+
 // verbs are all verbs there are.
 func (a *app) verbs() []*cobra.Command {
 	return []*cobra.Command{
-		newNetwork(a),
-		newVolume(a),
+		newRun(a), newCreate(a), newStart(a), newStop(a), newRestart(a), newKill(a), newWait(a),
+		newPause(a), newUnpause(a), newRename(a), newRemove(a), newExec(a), newAttach(a),
+		newPs(a), newLogs(a), newInspect(a),
+		newNetwork(a), newVolume(a),
+		newBuild(a),
 		newVersion(),
 	}
+}
+
+// engine opens the engine that the global flags describe.
+func (a *app) engine() (*engine.Engine, error) {
+	return engine.Open(engine.Options{
+		Root: a.root, State: a.state, Runtime: a.runtime, Debug: a.debug,
+	})
 }
 
 // defaultRoot is where everything is kept unless --root says otherwise.

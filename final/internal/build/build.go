@@ -18,6 +18,7 @@ import (
 // Builder is what a build is made with.
 type Builder struct {
 	Images    *image.Store
+	Base      func(s *image.Store, name string) (*image.Image, error) // finds FROM's image
 	Cache     Cache
 	Directory *Directory // where COPY and ADD take files from
 	Runner    Runner
@@ -170,7 +171,7 @@ func (j *job) begin(b Base) (*stage, error) {
 		}
 		return at, nil
 	}
-	img, err := j.Images.Resolve(b.Image)
+	img, err := j.Base(j.Images, b.Image)
 	if err != nil {
 		return nil, err
 	}
@@ -294,13 +295,13 @@ func (j *job) pack(write func(*writer) error, under tree) (*image.Layer, error) 
 	return &l, nil
 }
 
-// run has a container run a command, and makes a layer of what it has changed.
+// run has a container run a command, and makes a layer of what it has changed. The image
+// below it has no name, and keeps the layers so far for the cache until it is pruned.
 func (j *job) run(ctx context.Context, at *stage, s Step) (l *image.Layer, err error) {
 	below, err := j.Images.Put(at.config, at.layers)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, j.Images.Forget(below)) }()
 	upper, done, err := j.Runner.Run(ctx, below, *s.Run, j.Progress)
 	if err != nil {
 		return nil, err

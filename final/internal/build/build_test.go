@@ -39,7 +39,7 @@ func newWorkshop(t *testing.T, files map[string]string) *workshop {
 	store, err := image.Open(root)
 	require.NoError(t, err)
 	w.b = build.Builder{
-		Images: store, Cache: build.Cache{Dir: filepath.Join(root, "build")},
+		Images: store, Base: (*image.Store).Resolve, Cache: build.Cache{Dir: filepath.Join(root, "build")},
 		Progress: &build.Plain{Out: &w.out}, Runner: noRunner{},
 	}
 	return w

@@ -20,9 +20,10 @@
 // is replaced in the same way by whoever holds the lock `images/.lock`. An image is there
 // from the moment its name is in the index, and everything it needs was there before.
 //
-// Removing has two halves: Untag takes a name out of the index, Collect deletes what
-// nothing names any more. Whoever adds or uses an image holds `images/.use` as one of many
-// (Hold); Collect needs it for itself alone and otherwise leaves its work to the next one.
+// Untag takes a name out of the index; the image stays there. Collect removes images and
+// deletes what none of the others needs. Whoever adds or uses an image holds `images/.use`
+// as one of many (Hold); Collect needs it for itself alone and otherwise leaves its work to
+// the next one.
 //
 // See the OCI image specification, image-layout.md, and flock(2).
 package image

@@ -126,8 +126,7 @@ func (s *Store) List() ([]*Image, error) {
 	return all, nil
 }
 
-// Get reads an image by the digest of its manifest. It need not be in the index: the image
-// of a container is kept even when all its names are gone.
+// Get reads an image by the digest of its manifest.
 func (s *Store) Get(manifest digest.Digest) (*Image, error) {
 	index, err := s.index()
 	if err != nil {
@@ -223,15 +222,17 @@ func (s *Store) found(text string, d digest.Digest, index *v1.Index) (*Image, er
 // under that digest, whatever tag it had.
 func findName(index *v1.Index, ref Reference) (digest.Digest, bool) {
 	for _, entry := range index.Manifests {
-		text := entry.Annotations[refName]
-		if text == ref.String() {
+		other, err := ParseReference(entry.Annotations[refName])
+		if err != nil {
+			continue
+		}
+		if other == ref {
 			return entry.Digest, true
 		}
 		if ref.Digest == "" {
 			continue
 		}
-		other, err := ParseReference(text)
-		same := err == nil && other.Name() == ref.Name()
+		same := other.Name() == ref.Name()
 		remote := entry.Annotations[remoteDigest]
 		if same && (entry.Digest == ref.Digest || remote == ref.Digest.String()) {
 			return entry.Digest, true

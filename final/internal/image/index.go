@@ -75,7 +75,9 @@ func sameEntry(a, b v1.Descriptor) bool {
 
 // name gives a manifest a name; what had the name before loses it.
 func name(index *v1.Index, manifest v1.Descriptor, notes map[string]string) {
-	unname(index, notes[refName])
+	if ref, err := ParseReference(notes[refName]); err == nil {
+		unname(index, ref)
+	}
 	index.Manifests = slices.DeleteFunc(index.Manifests, func(d v1.Descriptor) bool {
 		return d.Digest == manifest.Digest && d.Annotations[refName] == ""
 	})
@@ -91,9 +93,11 @@ func name(index *v1.Index, manifest v1.Descriptor, notes map[string]string) {
 
 // unname takes a name away. An image that had no other stays in the index without one,
 // until it is removed or pruned. It reports whether the name was there.
-func unname(index *v1.Index, ref string) bool {
+func unname(index *v1.Index, ref Reference) bool {
 	i := slices.IndexFunc(index.Manifests, func(d v1.Descriptor) bool {
-		return ref != "" && d.Annotations[refName] == ref
+		// Another tool may have written a short name.
+		other, err := ParseReference(d.Annotations[refName])
+		return err == nil && other == ref
 	})
 	if i < 0 {
 		return false

@@ -2,7 +2,6 @@ package image
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -16,34 +15,26 @@ import (
 // Untag takes a name from its image. The image stays, nameless if that was its last.
 func (s *Store) Untag(ref Reference) error {
 	return s.change(func(index *v1.Index) error {
-		if !unname(index, ref.String()) {
+		if !unname(index, ref) {
 			return &NotFoundError{Name: ref.Familiar()}
 		}
 		return nil
 	})
 }
 
-// Forget takes an image out of the index, with all its names.
-func (s *Store) Forget(img *Image) error {
-	return s.change(func(index *v1.Index) error {
-		index.Manifests = slices.DeleteFunc(index.Manifests, func(d v1.Descriptor) bool {
-			return d.Digest == img.Descriptor.Digest
-		})
-		return nil
-	})
-}
-
 // Freed is what Collect deleted.
 type Freed struct {
-	Blobs, Layers []digest.Digest
-	Bytes         int64
-	Later         bool // others are at work: nothing was deleted, the next Collect will
+	Images []*Image
+	Blobs  []digest.Digest
+	Layers []digest.Digest
+	Bytes  int64 // of the blobs
+	Later  bool  // others are at work: nothing was deleted, nor are images gone
 }
 
-// Collect deletes the blobs and unpacked layers that no image in the index needs, and none
-// of the manifests that keep returns: those of containers. keep is called when nobody can
-// begin to use an image any more.
-func (s *Store) Collect(keep func() ([]digest.Digest, error)) (freed Freed, err error) {
+// Collect removes the images that drop wants to be removed, and then deletes the blobs and
+// unpacked layers that no image needs. drop is called when nobody can begin to use an
+// image any more, so it can find out whether somebody does. It may be nil.
+func (s *Store) Collect(drop func(*Image) (bool, error)) (freed Freed, err error) {
 	f, err := lock(s.path(useFile), unix.LOCK_EX|unix.LOCK_NB)
 	if errors.Is(err, unix.EWOULDBLOCK) {
 		return Freed{Later: true}, nil
@@ -52,9 +43,12 @@ func (s *Store) Collect(keep func() ([]digest.Digest, error)) (freed Freed, err 
 		return freed, err
 	}
 	defer f.Close()
-	blobs, layers, err := s.needed(keep)
+	if freed.Images, err = s.drop(drop); err != nil {
+		return freed, err
+	}
+	blobs, layers, err := s.needed()
 	if err != nil {
-		return freed, fmt.Errorf("find out which images are in use: %w", err)
+		return freed, err
 	}
 	if err := s.sweepIngest(); err != nil {
 		return freed, err
@@ -66,24 +60,43 @@ func (s *Store) Collect(keep func() ([]digest.Digest, error)) (freed Freed, err 
 	return freed, err
 }
 
-// needed is which blobs and layers the images of the index and those to keep consist of.
-func (s *Store) needed(keep func() ([]digest.Digest, error)) (blobs, layers map[digest.Digest]bool,
-	err error,
-) {
+// drop takes images out of the index.
+func (s *Store) drop(drop func(*Image) (bool, error)) (gone []*Image, err error) {
+	if drop == nil {
+		return nil, nil
+	}
+	all, err := s.List()
+	if err != nil {
+		return nil, err
+	}
+	for _, img := range all {
+		ok, err := drop(img)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			gone = append(gone, img)
+		}
+	}
+	return gone, s.change(func(index *v1.Index) error {
+		index.Manifests = slices.DeleteFunc(index.Manifests, func(d v1.Descriptor) bool {
+			return slices.ContainsFunc(gone, func(img *Image) bool {
+				return img.Descriptor.Digest == d.Digest
+			})
+		})
+		return nil
+	})
+}
+
+// needed is which blobs and layers the images of the index consist of.
+func (s *Store) needed() (blobs, layers map[digest.Digest]bool, err error) {
 	index, err := s.index()
 	if err != nil {
 		return nil, nil, err
 	}
-	kept, err := keep()
-	if err != nil {
-		return nil, nil, err
-	}
-	for _, entry := range index.Manifests {
-		kept = append(kept, entry.Digest)
-	}
 	blobs, layers = map[digest.Digest]bool{}, map[digest.Digest]bool{}
-	for _, d := range kept {
-		s.mark(d, blobs, layers)
+	for _, entry := range index.Manifests {
+		s.mark(entry.Digest, blobs, layers)
 	}
 	return blobs, layers, nil
 }

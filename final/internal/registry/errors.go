@@ -48,11 +48,15 @@ func explain(host string, err error) error {
 	_, unknownAuthority := errors.AsType[x509.UnknownAuthorityError](err)
 	switch {
 	case errors.Is(err, ErrPlain), strings.Contains(err.Error(), "HTTP response to HTTPS"):
-		err = hinted{fmt.Errorf("registry %s: %w", host, ErrPlain),
-			"--insecure trusts everybody on the way to it"}
+		err = hinted{
+			fmt.Errorf("registry %s: %w", host, ErrPlain),
+			"--insecure trusts everybody on the way to it",
+		}
 	case badCertificate, unknownAuthority:
-		err = hinted{fmt.Errorf("registry %s: %w", host, err),
-			"--insecure does without a certificate that can be verified"}
+		err = hinted{
+			fmt.Errorf("registry %s: %w", host, err),
+			"--insecure does without a certificate that can be verified",
+		}
 	default:
 		err = fmt.Errorf("registry %s: %w", host, err)
 	}
@@ -65,8 +69,10 @@ func explainAnswer(host string, answer *transport.Error) error {
 	case http.StatusNotFound:
 		return fmt.Errorf("registry %s: %w", host, ErrNotFound)
 	case http.StatusUnauthorized, http.StatusForbidden:
-		return hinted{fmt.Errorf("registry %s: %w", host, ErrDenied),
-			"mini login " + host + " — or there is no such image"}
+		return hinted{
+			fmt.Errorf("registry %s: %w", host, ErrDenied),
+			"mini login " + host + " — or there is no such image",
+		}
 	}
 	text, _, _ := strings.Cut(answer.Error(), "\n")
 	if i := strings.Index(text, ": "); i > 0 {

@@ -214,7 +214,7 @@ func (p *pull) blob(ctx context.Context, d v1.Descriptor, count func(int64)) err
 		return nil
 	}
 	if err := d.Digest.Validate(); err != nil || d.Size < 0 {
-		return fmt.Errorf("%w: a blob of %d bytes with the digest %q", ErrManifest, d.Size, d.Digest)
+		return fmt.Errorf("%w: a blob of %d bytes, digest %q", ErrManifest, d.Size, d.Digest)
 	}
 	blob, err := p.puller.Layer(ctx, p.repository.Digest(d.Digest.String()))
 	if err != nil {

@@ -1,0 +1,29 @@
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"lab/final/internal/engine"
+)
+
+// supervise is what this program does under the name of a monitor:
+//
+//	mini-monitor ROOT STATE ID [attach]
+//
+// Its file 3 is the connection with whoever has started it, who is told what failed.
+func supervise(args []string) int {
+	if len(args) < 4 {
+		fmt.Fprintln(os.Stderr, "mini: a monitor is started by mini alone")
+		return notUsage
+	}
+	e, err := engine.Open(engine.Options{Root: args[1], State: args[2]})
+	if err == nil {
+		err = e.Supervise(args[3], os.NewFile(3, "client"), len(args) > 4)
+	}
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "mini: %v\n", err)
+		return failed
+	}
+	return 0
+}

@@ -1,0 +1,193 @@
+//go:build linux
+
+package engine
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	docker "github.com/moby/profiles/seccomp"
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// specVersion is the version of the specification that all runtimes of today understand.
+const specVersion = "1.0.2"
+
+// rootfs is where the container's layers are seen as one, in its monitor's mounts.
+func (e *Engine) rootfs(id string) string { return filepath.Join(e.stateDir(id), "rootfs") }
+
+// bundle is the directory with config.json.
+func (e *Engine) bundle(id string) string { return filepath.Join(e.stateDir(id), "bundle") }
+
+// writeBundle writes what the runtime is to make, now that the root can be looked into.
+func (e *Engine) writeBundle(c *Container) error {
+	process, err := e.process(c, c.Config.User, slices.Concat([]string{c.Path}, c.Args))
+	if err != nil {
+		return err
+	}
+	process.Terminal = c.Config.Tty
+	if process.Cwd, err = makeDir(e.rootfs(c.ID), c.Config.WorkingDir, process.User); err != nil {
+		return fmt.Errorf("working directory %s: %w", c.Config.WorkingDir, err)
+	}
+	spec := &specs.Spec{
+		Version: specVersion, Hostname: c.Config.Hostname, Process: process,
+		Root:   &specs.Root{Path: e.rootfs(c.ID), Readonly: c.HostConfig.ReadonlyRootfs},
+		Mounts: e.mounts(c),
+		Linux: &specs.Linux{
+			Namespaces: namespaces(c),
+			MaskedPaths: []string{
+				"/proc/acpi", "/proc/asound", "/proc/interrupts", "/proc/kcore", "/proc/keys",
+				"/proc/latency_stats", "/proc/sched_debug", "/proc/scsi", "/proc/timer_list",
+				"/proc/timer_stats", "/sys/devices/virtual/powercap", "/sys/firmware",
+			},
+			ReadonlyPaths: []string{
+				"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger",
+			},
+		},
+	}
+	if e.ids.all() {
+		// Device rules and cgroups of any name are for the machine's root.
+		spec.Linux.CgroupsPath = "/mini-" + c.ID
+		spec.Linux.Resources = &specs.LinuxResources{Devices: deviceRules()}
+	}
+	if spec.Linux.Seccomp, err = docker.GetDefaultProfile(spec); err != nil {
+		return fmt.Errorf("seccomp: %w", err)
+	}
+	if err := os.MkdirAll(e.bundle(c.ID), 0o700); err != nil {
+		return err
+	}
+	return writeJSON(filepath.Join(e.bundle(c.ID), "config.json"), spec)
+}
+
+// namespaces are those that the container has for itself.
+func namespaces(c *Container) []specs.LinuxNamespace {
+	kinds := []specs.LinuxNamespaceType{
+		specs.MountNamespace, specs.PIDNamespace, specs.IPCNamespace, specs.UTSNamespace,
+		specs.CgroupNamespace,
+	}
+	if c.HostConfig.NetworkMode != "host" {
+		kinds = append(kinds, specs.NetworkNamespace)
+	}
+	var all []specs.LinuxNamespace
+	for _, kind := range kinds {
+		all = append(all, specs.LinuxNamespace{Type: kind})
+	}
+	return all
+}
+
+// mounts are what the container sees besides its root.
+func (e *Engine) mounts(c *Container) []specs.Mount {
+	terminals := "nosuid,noexec,newinstance,ptmxmode=0666,mode=0620"
+	if e.ids.hasGroup(5) {
+		terminals += ",gid=5" // tty, in every distribution
+	}
+	all := []specs.Mount{
+		mount("/proc", "proc", "nosuid,noexec,nodev"),
+		mount("/dev", "tmpfs", "nosuid,strictatime,mode=755,size=65536k"),
+		mount("/dev/pts", "devpts", terminals),
+		mount("/sys", "sysfs", "nosuid,noexec,nodev,ro"),
+		mount("/dev/mqueue", "mqueue", "nosuid,noexec,nodev"),
+		mount("/dev/shm", "tmpfs", "nosuid,noexec,nodev,mode=1777,size=65536k"),
+	}
+	if e.ids.all() {
+		all = append(all, mount("/sys/fs/cgroup", "cgroup", "nosuid,noexec,nodev,relatime,ro"))
+	}
+	for _, place := range slices.Sorted(maps.Keys(c.HostConfig.Tmpfs)) {
+		options := "nosuid,nodev,noexec"
+		if more := c.HostConfig.Tmpfs[place]; more != "" {
+			options += "," + more
+		}
+		all = append(all, mount(place, "tmpfs", options))
+	}
+	for _, file := range []struct{ place, path string }{
+		{"/etc/resolv.conf", c.ResolvConfPath},
+		{"/etc/hostname", c.HostnamePath},
+		{"/etc/hosts", c.HostsPath},
+	} {
+		m := mount(file.place, "bind", "rbind,rprivate")
+		m.Source = file.path
+		if c.HostConfig.ReadonlyRootfs {
+			m.Options = append(m.Options, "ro")
+		}
+		all = append(all, m)
+	}
+	return all
+}
+
+// mount is one of a file system of the kernel's.
+func mount(place, kind, options string) specs.Mount {
+	return specs.Mount{
+		Destination: place, Type: kind, Source: kind, Options: strings.Split(options, ","),
+	}
+}
+
+// deviceRules shut all devices but those that every container has.
+//
+//	c 1:3 rwm      /dev/null
+//	(1)type (2)major:minor (3)access
+func deviceRules() []specs.LinuxDeviceCgroup {
+	rules := []specs.LinuxDeviceCgroup{{Allow: false, Access: "rwm"}}
+	allow := func(kind string, major, minor int64, access string) {
+		rule := specs.LinuxDeviceCgroup{Allow: true, Type: kind, Access: access}
+		if major >= 0 {
+			rule.Major = &major
+		}
+		if minor >= 0 {
+			rule.Minor = &minor
+		}
+		rules = append(rules, rule)
+	}
+	// Making a node is harmless, for it cannot be opened.
+	allow("c", -1, -1, "m")
+	allow("b", -1, -1, "m")
+	for _, minor := range []int64{3, 5, 7, 8, 9} { // null zero full random urandom
+		allow("c", 1, minor, "rwm")
+	}
+	allow("c", 5, 0, "rwm") // tty
+	allow("c", 5, 1, "rwm") // console
+	allow("c", 5, 2, "rwm") // ptmx
+	allow("c", 136, -1, "rwm")
+	return rules
+}
+
+// rights are the capabilities of a container that asks for none and is forbidden none.
+func rights() []string {
+	return []string{
+		"CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FSETID", "CAP_FOWNER", "CAP_MKNOD", "CAP_NET_RAW",
+		"CAP_SETGID", "CAP_SETUID", "CAP_SETFCAP", "CAP_SETPCAP", "CAP_NET_BIND_SERVICE",
+		"CAP_SYS_CHROOT", "CAP_KILL", "CAP_AUDIT_WRITE",
+	}
+}
+
+// process describes a process of the container: its first, or one more.
+func (e *Engine) process(c *Container, user string, args []string) (*specs.Process, error) {
+	identity, home, err := lookUp(e.rootfs(c.ID), user)
+	if err != nil {
+		return nil, err
+	}
+	own := []string{
+		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+		"HOSTNAME=" + c.Config.Hostname,
+	}
+	if c.Config.Tty {
+		own = append(own, "TERM=xterm")
+	}
+	env := mergeEnv(own, c.Config.Env)
+	if !slices.ContainsFunc(env, func(v string) bool { return strings.HasPrefix(v, "HOME=") }) {
+		env = append(env, "HOME="+home)
+	}
+	p := &specs.Process{User: identity, Args: args, Env: env, Cwd: "/"}
+	if c.Config.WorkingDir != "" {
+		p.Cwd = c.Config.WorkingDir
+	}
+	all := rights()
+	p.Capabilities = &specs.LinuxCapabilities{Bounding: all}
+	if identity.UID == 0 {
+		p.Capabilities.Effective, p.Capabilities.Permitted = all, all
+	}
+	return p, nil
+}

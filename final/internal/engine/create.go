@@ -1,0 +1,178 @@
+//go:build linux
+
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"lab/final/internal/monitor"
+)
+
+// Request is what a new container is to be.
+type Request struct {
+	Name       string // a made-up one if none
+	Image      string
+	Args       []string // in place of the image's command
+	Entrypoint *string  // in place of the image's; an empty one is none
+	Config     Config   // over that of the image; Env and Labels are added to it
+	HostConfig HostConfig
+}
+
+// Create makes a container that does not run yet.
+func (e *Engine) Create(r Request) (*Container, error) {
+	image, release, err := e.image(r.Image)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	c, err := e.describe(r, image)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Mkdir(e.dir(c.ID), 0o710); err != nil {
+		return nil, err
+	}
+	if err := e.furnish(c, r.Name); err != nil {
+		return nil, errors.Join(err, e.erase(c))
+	}
+	return c, nil
+}
+
+// describe works out what a container is of what is asked for and what the image says.
+func (e *Engine) describe(r Request, image Image) (*Container, error) {
+	path, err := runtimePath(e.Runtime)
+	if err != nil {
+		return nil, err
+	}
+	id := newID()
+	c := &Container{
+		ID: id, Created: time.Now().UTC(), Image: image.ID, Name: r.Name,
+		Driver: "overlay", Platform: "linux", Config: merge(r, image.Config),
+		HostConfig: r.HostConfig, Lower: image.Lower, RuntimePath: path,
+		State: monitor.State{Status: monitor.Created},
+	}
+	c.HostConfig.Runtime = e.Runtime
+	if c.Config.Hostname == "" {
+		c.Config.Hostname = short(id)
+	}
+	command := slices.Concat(c.Config.Entrypoint, c.Config.Cmd)
+	if len(command) == 0 {
+		return nil, fmt.Errorf("image %q names no command, and none was given", r.Image)
+	}
+	c.Path, c.Args = command[0], command[1:]
+	for name, path := range map[string]*string{
+		"resolv.conf": &c.ResolvConfPath, "hostname": &c.HostnamePath,
+		"hosts": &c.HostsPath, "log": &c.LogPath,
+	} {
+		*path = filepath.Join(e.dir(id), name)
+	}
+	_, err = stopSignal(c)
+	return c, err
+}
+
+// merge puts what was asked for over what the image says.
+func merge(r Request, image Config) Config {
+	c := r.Config
+	c.Image = r.Image
+	c.Env = mergeEnv(image.Env, r.Config.Env)
+	c.Labels = map[string]string{}
+	for _, labels := range []map[string]string{image.Labels, r.Config.Labels} {
+		maps.Copy(c.Labels, labels)
+	}
+	c.Entrypoint, c.Cmd = image.Entrypoint, image.Cmd
+	if r.Entrypoint != nil {
+		// The image's command belongs to its own entry point.
+		c.Entrypoint, c.Cmd = nil, nil
+		if *r.Entrypoint != "" {
+			c.Entrypoint = []string{*r.Entrypoint}
+		}
+	}
+	if len(r.Args) > 0 {
+		c.Cmd = r.Args
+	}
+	for _, field := range []struct {
+		to   *string
+		from string
+	}{
+		{&c.User, image.User},
+		{&c.WorkingDir, image.WorkingDir},
+		{&c.StopSignal, image.StopSignal},
+	} {
+		if *field.to == "" {
+			*field.to = field.from
+		}
+	}
+	return c
+}
+
+// mergeEnv adds variables to others; of two with one name the later one counts.
+func mergeEnv(base, more []string) []string {
+	env := slices.Clone(base)
+	for _, variable := range more {
+		name, _, _ := strings.Cut(variable, "=")
+		same := func(v string) bool { return strings.HasPrefix(v, name+"=") }
+		if i := slices.IndexFunc(env, same); i >= 0 {
+			env[i] = variable
+		} else {
+			env = append(env, variable)
+		}
+	}
+	return env
+}
+
+// furnish fills the directory of a new container. With its record it exists.
+func (e *Engine) furnish(c *Container, name string) error {
+	for _, dir := range []string{"upper", "work", "init"} {
+		if err := os.Mkdir(filepath.Join(e.dir(c.ID), dir), 0o755); err != nil {
+			return err
+		}
+	}
+	if err := e.writeInit(c); err != nil {
+		return err
+	}
+	if err := e.name(c, name); err != nil {
+		return err
+	}
+	if err := writeJSON(e.statePath(c.ID), c.State); err != nil {
+		return err
+	}
+	return e.save(c)
+}
+
+// name gives a container the name that it is to have, or one that is free.
+func (e *Engine) name(c *Container, wanted string) error {
+	if wanted != "" {
+		return e.claimName(wanted, c.ID)
+	}
+	for {
+		c.Name = randomName()
+		if err := e.claimName(c.Name, c.ID); !errors.Is(err, ErrName) {
+			return err
+		}
+	}
+}
+
+// writeInit makes the layer between the image and what the container writes: the places
+// on which the engine and the runtime mount something. It is no part of what the container
+// has changed.
+func (e *Engine) writeInit(c *Container) error {
+	init := filepath.Join(e.dir(c.ID), "init")
+	for _, dir := range []string{"dev", "etc", "proc", "sys"} {
+		if err := os.Mkdir(filepath.Join(init, dir), 0o755); err != nil {
+			return err
+		}
+	}
+	for _, name := range []string{"etc/hosts", "etc/hostname", "etc/resolv.conf"} {
+		if err := os.WriteFile(filepath.Join(init, name), nil, 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}

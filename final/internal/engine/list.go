@@ -1,0 +1,31 @@
+//go:build linux
+
+package engine
+
+import (
+	"errors"
+	"io/fs"
+	"slices"
+)
+
+// List returns all containers, the youngest first. One that is removed meanwhile is not
+// among them, and neither is one that is being made.
+func (e *Engine) List() ([]*Container, error) {
+	ids, err := e.all()
+	if err != nil {
+		return nil, err
+	}
+	var all []*Container
+	for _, id := range ids {
+		c, err := e.load(id)
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, c)
+	}
+	slices.SortFunc(all, func(a, b *Container) int { return b.Created.Compare(a.Created) })
+	return all, nil
+}

@@ -1,0 +1,58 @@
+//go:build linux
+
+package engine
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"slices"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"lab/final/internal/monitor"
+)
+
+// lost is the exit status of a container of which nobody saw the end.
+const lost = 255
+
+// mend notes the end of a container whose monitor is gone: it was killed, or the machine
+// was started anew. What may still run of the container is ended first. Several may do
+// this at a time.
+func (e *Engine) mend(c *Container) error {
+	if err := e.sweep(c); err != nil {
+		return err
+	}
+	c.State.Status, c.State.ExitCode, c.State.Pid = monitor.Gone, lost, 0
+	c.State.Running, c.State.Paused, c.State.Restarting = false, false, false
+	c.State.Error = "the monitor is gone, so the exit status is not known"
+	c.State.FinishedAt = time.Now().UTC()
+	c.State.Monitor = monitor.Process{}
+	if c.HostConfig.AutoRemove {
+		return errors.Join(e.erase(c), ErrNotFound)
+	}
+	return writeJSON(e.statePath(c.ID), c.State)
+}
+
+// sweep removes what is left of a run that nobody looks after any longer. The directory of
+// a container that ended in order is gone.
+func (e *Engine) sweep(c *Container) error {
+	if _, err := os.Lstat(e.stateDir(c.ID)); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	words := slices.Concat(e.runtime(c)[1:], []string{"delete", "--force", c.ID})
+	said, err := exec.Command(c.RuntimePath, words...).CombinedOutput()
+	if err != nil && !bytes.Contains(said, []byte("does not exist")) {
+		return fmt.Errorf("%s delete --force: %s: %w", c.RuntimePath, bytes.TrimSpace(said), err)
+	}
+	// An overlay that a killed monitor had mounted went with its mount namespace.
+	err = os.RemoveAll(e.stateDir(c.ID))
+	if errors.Is(err, unix.EBUSY) {
+		return fmt.Errorf("something is mounted in %s: %w", e.stateDir(c.ID), err)
+	}
+	return err
+}

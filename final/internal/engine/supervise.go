@@ -1,0 +1,121 @@
+//go:build linux
+
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"lab/final/internal/monitor"
+)
+
+// MonitorName is the first word of a monitor's command line.
+const MonitorName = "mini-monitor"
+
+// Supervise is what a monitor does: it makes ready what the container needs, starts it
+// and stays until it has ended. It runs in a process of its own that Start has made, in
+// a mount namespace of its own.
+func (e *Engine) Supervise(id string, socket *os.File, attach bool) error {
+	first, err := monitor.NewConn(socket)
+	if err != nil {
+		return err
+	}
+	o, err := e.orders(id)
+	if err != nil {
+		return errors.Join(err, first.SendError(err), first.Close())
+	}
+	return monitor.Run(o, first, attach)
+}
+
+// orders are what the monitor is told, once the root is mounted.
+func (e *Engine) orders(id string) (monitor.Orders, error) {
+	c, err := e.load(id)
+	if err != nil {
+		return monitor.Orders{}, err
+	}
+	stop, err := stopSignal(c)
+	if err != nil {
+		return monitor.Orders{}, err
+	}
+	// What the host mounts and unmounts later is seen here, and nothing the other way.
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_SLAVE, ""); err != nil {
+		return monitor.Orders{}, fmt.Errorf("make / a slave mount: %w", err)
+	}
+	if err := e.mountRoot(c); err != nil {
+		return monitor.Orders{}, err
+	}
+	return monitor.Orders{
+		ID: id, Dir: e.stateDir(id), Bundle: e.bundle(id), Runtime: e.runtime(c),
+		Log: c.LogPath, Terminal: c.Config.Tty, OpenStdin: c.Config.OpenStdin,
+		Restart: c.HostConfig.RestartPolicy, StopSignal: stop, State: c.State,
+		Prepare: func() error { return e.prepare(c) },
+		Connect: func(int) error { return nil },
+		Release: func() error { return nil },
+		Process: func(asked []byte) ([]byte, error) { return e.describeExec(c, asked) },
+		Save:    func(s monitor.State) error { return writeJSON(e.statePath(id), s) },
+		Tell:    func(string, map[string]string) {},
+		Finish:  func(monitor.State) error { return e.finish(c) },
+	}, nil
+}
+
+// mountRoot mounts the container's layers as one directory:
+//
+//	mount -t overlay overlay -o lowerdir=INIT:IMAGE…,upperdir=UPPER,workdir=WORK STATE/ID/rootfs
+func (e *Engine) mountRoot(c *Container) error {
+	root := e.rootfs(c.ID)
+	if err := os.MkdirAll(root, 0o700); err != nil {
+		return err
+	}
+	dir := e.dir(c.ID)
+	lower := append([]string{filepath.Join(dir, "init")}, c.Lower...)
+	options := []string{
+		"lowerdir=" + strings.Join(lower, ":"), "upperdir=" + filepath.Join(dir, "upper"),
+		"workdir=" + filepath.Join(dir, "work"),
+	}
+	if c.HostConfig.AutoRemove {
+		// Nobody will read what it has written: unmounting need not wait for the disk.
+		options = append(options, "volatile")
+	}
+	if !e.ids.all() {
+		// Others than the machine's root keep whiteouts in attributes of their own.
+		options = append(options, "userxattr")
+	}
+	data := strings.Join(options, ",")
+	if err := unix.Mount("overlay", root, "overlay", 0, data); err != nil {
+		return fmt.Errorf("mount overlay on %s (%s): %w", root, data, err)
+	}
+	return nil
+}
+
+// prepare makes ready what the runtime needs, before each start.
+func (e *Engine) prepare(c *Container) error {
+	for path, text := range map[string]string{
+		c.HostnamePath:   c.Config.Hostname + "\n",
+		c.HostsPath:      "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n",
+		c.ResolvConfPath: "",
+	} {
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			return err
+		}
+	}
+	return e.writeBundle(c)
+}
+
+// finish cleans up after the last end of a container.
+func (e *Engine) finish(c *Container) error {
+	err := unix.Unmount(e.rootfs(c.ID), unix.MNT_DETACH)
+	if !c.HostConfig.AutoRemove {
+		return errors.Join(err, os.RemoveAll(e.stateDir(c.ID)))
+	}
+	unlock, lockErr := e.lock(c.ID)
+	if lockErr != nil {
+		return errors.Join(err, lockErr)
+	}
+	defer unlock()
+	return errors.Join(err, e.erase(c))
+}
