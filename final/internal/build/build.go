@@ -50,6 +50,7 @@ type stage struct {
 	config image.Config
 	layers []image.Layer
 	key    string // of all so far
+	when   *time.Time
 }
 
 // job is one build.
@@ -90,7 +91,7 @@ func (b Builder) Build(ctx context.Context, f *File) (*image.Image, error) {
 		return nil, err
 	}
 	for _, i := range stages {
-		j.total += 1 + len(f.stages[i].Commands)
+		j.total += 1 + f.steps(i)
 	}
 	for _, i := range stages {
 		if err := j.stage(ctx, i, globals); err != nil {
@@ -103,7 +104,7 @@ func (b Builder) Build(ctx context.Context, f *File) (*image.Image, error) {
 		}
 	}
 	last := j.done[target]
-	last.config.Created = j.now()
+	last.config.Created = last.when
 	return b.Images.Put(last.config, last.layers, b.Names...)
 }
 
@@ -134,8 +135,7 @@ func (j *job) stage(ctx context.Context, i int, globals variables) error {
 	if err != nil {
 		return err
 	}
-	// An ARG is no step, and the triggers of a base image are some more.
-	j.total += len(steps) - len(from.Commands)
+	j.total += len(steps) - j.file.steps(i) // the triggers of a base image are some more
 	for _, s := range steps {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -165,7 +165,7 @@ func (j *job) begin(b Base) (*stage, error) {
 		return &at, nil
 	}
 	if b.Image == "scratch" {
-		at := &stage{key: "scratch"}
+		at := &stage{key: "scratch", when: j.now()}
 		at.config.Config.Env = []string{
 			"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
 		}
@@ -177,61 +177,69 @@ func (j *job) begin(b Base) (*stage, error) {
 	}
 	return &stage{
 		config: clone(img.Config), layers: img.Layers(), key: img.Descriptor.Digest.String(),
+		when: img.Config.Created,
 	}, nil
 }
 
-// step performs one step on top of a stage.
-func (j *job) step(ctx context.Context, at *stage, s Step) (how Outcome, err error) {
-	how = Done
-	var l *image.Layer
-	if s.changesFiles() {
-		if l, how, err = j.layer(ctx, at, s); err != nil {
-			return how, err
-		}
-	}
-	if l != nil {
-		at.layers = append(at.layers, *l)
-	}
-	history := append(at.config.History, v1.History{
-		Created: j.now(), CreatedBy: s.Text, EmptyLayer: l == nil,
-	})
-	at.config = clone(s.Config)
-	at.config.History = history
-	return how, nil
-}
-
-// layer makes the layer of a step, or finds it in the cache. A step may have none.
-func (j *job) layer(ctx context.Context, at *stage, s Step) (*image.Layer, Outcome, error) {
+// step performs one step on top of a stage, or finds what came of it in the cache.
+func (j *job) step(ctx context.Context, at *stage, s Step) (Outcome, error) {
 	under, err := j.unpacked(ctx, at.layers)
 	if err != nil {
-		return nil, Failed, err
+		return Failed, err
 	}
 	write, err := j.writes(ctx, s, under)
 	if err != nil {
-		return nil, Failed, err
+		return Failed, err
 	}
 	content := ""
 	if write != nil {
 		if content, err = fingerprint(write, under); err != nil {
-			return nil, Failed, err
+			return Failed, err
 		}
 	}
 	if at.key, err = key(at.key, s, content, j.Epoch); err != nil {
-		return nil, Failed, err
+		return Failed, err
 	}
-	if l, ok := j.Cache.get(at.key, j.Images); ok && !j.NoCache {
-		return l, Cached, nil
+	made, how := result{}, Cached
+	found := false
+	if !j.NoCache {
+		made, found = j.Cache.get(at.key, j.Images)
 	}
-	var l *image.Layer
-	if write != nil {
-		l, err = j.pack(write, under)
-	} else {
-		l, err = j.run(ctx, at, s)
+	if !found {
+		how, made.When = Done, j.now()
+		if made.Layer, err = j.layer(ctx, at, s, write, under); err == nil {
+			err = j.Cache.put(at.key, made)
+		}
 	}
-	if err == nil {
-		err = j.Cache.put(at.key, l)
+	if err != nil {
+		return Failed, err
 	}
-	return l, Done, err
+	at.add(s, made)
+	return how, nil
+}
+
+// add puts what came of a step on top of a stage.
+func (at *stage) add(s Step, made result) {
+	if made.Layer != nil {
+		at.layers = append(at.layers, *made.Layer)
+	}
+	history := append(at.config.History, v1.History{
+		Created: made.When, CreatedBy: s.Text, EmptyLayer: made.Layer == nil,
+	})
+	at.config, at.when = clone(s.Config), made.When
+	at.config.History = history
+}
+
+// layer makes the layer of a step, if it has one.
+func (j *job) layer(ctx context.Context, at *stage, s Step, write func(*writer) error, under tree,
+) (*image.Layer, error) {
+	switch {
+	case write != nil:
+		return j.pack(write, under)
+	case s.Run != nil:
+		return j.run(ctx, at, s)
+	}
+	return nil, nil //nolint:nilnil // the configuration alone has changed
 }
 
 // unpacked returns layers as a tree.

@@ -237,6 +237,16 @@ func (f *File) source(stage int, from string) Base {
 	return Base{Stage: -1, Image: from}
 }
 
+// steps counts the instructions of a stage that are steps: an ARG is none.
+func (f *File) steps(stage int) (n int) {
+	for _, c := range f.stages[stage].Commands {
+		if _, isArg := c.(*instructions.ArgCommand); !isArg {
+			n++
+		}
+	}
+	return n
+}
+
 // needed lists the stages that a target takes, in order.
 func (f *File) needed(target int, globals variables) ([]int, error) {
 	wanted := map[int]bool{target: true}

@@ -13,15 +13,19 @@ import (
 	"lab/final/internal/image"
 )
 
-// key is what a layer depends on: the image below, what is done, and the content of what
-// is copied, with the modes but without the times.
+// key is what a step's result depends on: what is below, what is done, and the content of
+// what is copied, with the modes but without the times.
 func key(parent string, s Step, content string, epoch time.Time) (string, error) {
-	what, err := json.Marshal(s)
+	var what any = s
+	if !s.changesFiles() {
+		what = s.Config.Config
+	}
+	text, err := json.Marshal(what)
 	if err != nil {
 		return "", err
 	}
 	sum := sha256.New()
-	fmt.Fprintf(sum, "%s\n%s\n%s\n%d\n", parent, what, content, epoch.Unix())
+	fmt.Fprintf(sum, "%s\n%s\n%s\n%d\n", parent, text, content, epoch.Unix())
 	return hex.EncodeToString(sum.Sum(nil)), nil
 }
 
@@ -36,35 +40,32 @@ func fingerprint(write func(w *writer) error, under tree) (string, error) {
 	return hex.EncodeToString(sum.Sum(nil)), nil
 }
 
-// Cache is a directory that knows which layers came of what.
+// Cache is a directory that knows what came of which step.
 //
-//	CACHE/KEY     {"layer": {"digest": "sha256:…", "size": 1024, "DiffID": "sha256:…"}}
+//	CACHE/KEY   {"layer": {"digest": "sha256:…", "size": 1024, "DiffID": "sha256:…"}, "when": …}
 type Cache struct{ Dir string }
 
-// cached is what is known of a step: its layer, or that it has none.
-type cached struct {
+// result is what came of a step: a layer or none, and when.
+type result struct {
 	Layer *image.Layer `json:"layer"`
+	When  *time.Time   `json:"when"`
 }
 
 // get looks a key up. A layer that is not in the store any more is as good as unknown.
-func (c Cache) get(key string, store *image.Store) (*image.Layer, bool) {
+func (c Cache) get(key string, store *image.Store) (found result, ok bool) {
 	text, err := os.ReadFile(filepath.Join(c.Dir, key))
-	if err != nil {
-		return nil, false
+	if err != nil || json.Unmarshal(text, &found) != nil || found.When == nil {
+		return result{}, false
 	}
-	var found cached
-	if err := json.Unmarshal(text, &found); err != nil {
-		return nil, false
+	if found.Layer != nil && !store.Has(found.Layer.Digest) {
+		return result{}, false
 	}
-	if found.Layer == nil {
-		return nil, true
-	}
-	return found.Layer, store.Has(found.Layer.Digest)
+	return found, true
 }
 
 // put remembers what came of a step. A file appears wholly or not at all.
-func (c Cache) put(key string, l *image.Layer) error {
-	text, err := json.Marshal(cached{Layer: l})
+func (c Cache) put(key string, made result) error {
+	text, err := json.Marshal(made)
 	if err != nil {
 		return err
 	}
