@@ -19,6 +19,8 @@ type containerFlags struct {
 	entrypoint string
 	tmpfs      []string
 	labels     []string
+	limits     limitFlags
+	pull       string
 }
 
 // add adds them.
@@ -36,6 +38,9 @@ func (f *containerFlags) add(flags *pflag.FlagSet) {
 	flags.BoolVar(&r.HostConfig.ReadonlyRootfs, "read-only", false, "forbid writing to its root")
 	flags.StringArrayVar(&f.tmpfs, "tmpfs", nil, "a directory in memory: DIR[:OPTIONS]")
 	flags.StringArrayVarP(&f.labels, "label", "l", nil, "a label, NAME=VALUE or NAME")
+	f.limits.add(flags, r)
+	flags.StringVar(&f.pull, "pull", pullMissing,
+		"whether to pull the image: missing, always or never")
 	flags.Bool("help", false, "show this") // -h is the host name's
 }
 
@@ -53,7 +58,10 @@ func (f *containerFlags) request(flags *pflag.FlagSet, args []string) (engine.Re
 	if flags.Changed("entrypoint") {
 		r.Entrypoint = &f.entrypoint
 	}
-	var err error
+	err := f.limits.read(flags, &r)
+	if err != nil {
+		return r, err
+	}
 	if r.Config.Env, err = f.variables(); err != nil {
 		return r, err
 	}

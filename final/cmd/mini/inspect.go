@@ -8,16 +8,14 @@ import (
 	"text/template"
 
 	"github.com/spf13/cobra"
-
-	"lab/final/internal/engine"
 )
 
 // newInspect makes `mini inspect`.
 func newInspect(a *app) *cobra.Command {
 	var format string
 	cmd := &cobra.Command{
-		Use:     "inspect [FLAGS] CONTAINER…",
-		Short:   "Show all that is known of a container",
+		Use:     "inspect [FLAGS] CONTAINER|IMAGE…",
+		Short:   "Show all that is known of a container or image",
 		GroupID: groupLook,
 		Args:    arguments(1, many),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -25,15 +23,17 @@ func newInspect(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			found := []*engine.Container{}
+			found := []any{}
 			var all error
 			for _, word := range args {
 				c, err := e.Find(word)
-				if err != nil {
+				if err == nil {
+					found = append(found, c)
+				} else if _, img, imgErr := a.image("inspect", word); imgErr == nil {
+					found = append(found, detailsOf(img))
+				} else {
 					all = errors.Join(all, about("inspect", word, err))
-					continue
 				}
-				found = append(found, c)
 			}
 			return errors.Join(printDetails(cmd, format, found), all)
 		},

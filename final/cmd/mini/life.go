@@ -18,7 +18,11 @@ func newCreate(a *app) *cobra.Command {
 		GroupID: groupContainers,
 		Args:    arguments(1, many),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := a.create(cmd, &f, args)
+			e, err := a.engine()
+			var c *engine.Container
+			if err == nil {
+				c, err = f.create(cmd, a, e, args)
+			}
 			if err == nil {
 				_, err = fmt.Fprintln(cmd.OutOrStdout(), c.ID)
 			}
@@ -32,21 +36,6 @@ func newCreate(a *app) *cobra.Command {
 	flags.SetInterspersed(false)
 	f.add(flags)
 	return cmd
-}
-
-// create makes a container of what the flags and arguments say.
-func (a *app) create(cmd *cobra.Command, f *containerFlags, args []string) (
-	*engine.Container, error,
-) {
-	e, err := a.engine()
-	if err != nil {
-		return nil, err
-	}
-	request, err := f.request(cmd.Flags(), args)
-	if err != nil {
-		return nil, err
-	}
-	return e.Create(request)
 }
 
 // newStart makes `mini start`.

@@ -69,14 +69,14 @@ func wrongFlag(cmd *cobra.Command, err error) error {
 
 // verbs are all verbs there are.
 func (a *app) verbs() []*cobra.Command {
-	return []*cobra.Command{
+	return append(imageVerbs(a), []*cobra.Command{
 		newRun(a), newCreate(a), newStart(a), newStop(a), newRestart(a), newKill(a), newWait(a),
 		newPause(a), newUnpause(a), newRename(a), newRemove(a), newExec(a), newAttach(a),
 		newPs(a), newLogs(a), newInspect(a),
 		newNetwork(a), newVolume(a),
 		newBuild(a),
 		newVersion(),
-	}
+	}...)
 }
 
 // engine opens the engine that the global flags describe.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -23,7 +24,7 @@ func newRun(a *app) *cobra.Command {
 			if err != nil {
 				return withStatus{err, notRun}
 			}
-			status, err := run(cmd, e, &f, args, detach, keys)
+			status, err := a.run(cmd, e, &f, args, detach, keys)
 			return outcome("run", status, err)
 		},
 	}
@@ -36,18 +37,14 @@ func newRun(a *app) *cobra.Command {
 }
 
 // run makes a container, starts it and, unless it is left alone, waits for its end.
-func run(cmd *cobra.Command, e *engine.Engine, f *containerFlags, args []string, detach bool,
-	keys string,
+func (a *app) run(cmd *cobra.Command, e *engine.Engine, f *containerFlags, args []string,
+	detach bool, keys string,
 ) (int, error) {
 	sequence, err := parseKeys(keys)
 	if err != nil {
 		return 0, err
 	}
-	request, err := f.request(cmd.Flags(), args)
-	if err != nil {
-		return 0, err
-	}
-	c, err := e.Create(request)
+	c, err := f.create(cmd, a, e, args)
 	if err != nil {
 		return 0, err
 	}
@@ -63,6 +60,28 @@ func run(cmd *cobra.Command, e *engine.Engine, f *containerFlags, args []string,
 		conn: conn, terminal: c.Config.Tty, input: c.Config.OpenStdin, keys: sequence, proxy: true,
 	}
 	return s.follow()
+}
+
+// create makes a container of what the flags and arguments say.
+func (f *containerFlags) create(cmd *cobra.Command, a *app, e *engine.Engine, args []string) (
+	*engine.Container, error,
+) {
+	request, err := f.request(cmd.Flags(), args)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.fetch(cmd, request.Image, f.pull); err != nil {
+		return nil, err
+	}
+	tell, err := f.limits.claim()
+	if err != nil {
+		return nil, err
+	}
+	c, err := e.Create(request)
+	if err != nil {
+		return nil, errors.Join(err, tell(""))
+	}
+	return c, tell(c.ID)
 }
 
 // outcome is a verb's end: the status of the container's command, or an error for which

@@ -21,6 +21,12 @@ func baseName() image.Reference {
 	return image.Reference{Registry: "docker.io", Repository: "library/base", Tag: "latest"}
 }
 
+// IsBase reports whether a name is the built-in image's.
+func IsBase(name string) bool {
+	ref, err := image.ParseReference(name)
+	return err == nil && ref == baseName()
+}
+
 // Base returns the built-in image: this program under the names of its applets, and what
 // else a root file system needs. It is made when it is first asked for, and anew when the
 // program has become another.

@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 
-	docker "github.com/moby/profiles/seccomp"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
@@ -33,12 +32,16 @@ func (e *Engine) writeBundle(c *Container) error {
 	if process.Cwd, err = makeDir(e.rootfs(c.ID), c.Config.WorkingDir, process.User); err != nil {
 		return fmt.Errorf("working directory %s: %w", c.Config.WorkingDir, err)
 	}
+	shared, err := e.namespaces(c)
+	if err != nil {
+		return err
+	}
 	spec := &specs.Spec{
-		Version: specVersion, Hostname: c.Config.Hostname, Process: process,
+		Version: specVersion, Process: process,
 		Root:   &specs.Root{Path: e.rootfs(c.ID), Readonly: c.HostConfig.ReadonlyRootfs},
 		Mounts: e.mounts(c),
 		Linux: &specs.Linux{
-			Namespaces: namespaces(c),
+			Namespaces: shared,
 			MaskedPaths: []string{
 				"/proc/acpi", "/proc/asound", "/proc/interrupts", "/proc/kcore", "/proc/keys",
 				"/proc/latency_stats", "/proc/sched_debug", "/proc/scsi", "/proc/timer_list",
@@ -49,34 +52,19 @@ func (e *Engine) writeBundle(c *Container) error {
 			},
 		},
 	}
-	if e.ids.all() {
-		// Device rules and cgroups of any name are for the machine's root.
-		spec.Linux.CgroupsPath = "/mini-" + c.ID
-		spec.Linux.Resources = &specs.LinuxResources{Devices: deviceRules()}
+	if c.HostConfig.UTSMode != "host" {
+		spec.Hostname = c.Config.Hostname
 	}
-	if spec.Linux.Seccomp, err = docker.GetDefaultProfile(spec); err != nil {
+	if err := e.limit(c, spec); err != nil {
+		return err
+	}
+	if spec.Linux.Seccomp, err = c.HostConfig.seccompProfile(spec); err != nil {
 		return fmt.Errorf("seccomp: %w", err)
 	}
 	if err := os.MkdirAll(e.bundle(c.ID), 0o700); err != nil {
 		return err
 	}
 	return writeJSON(filepath.Join(e.bundle(c.ID), "config.json"), spec)
-}
-
-// namespaces are those that the container has for itself.
-func namespaces(c *Container) []specs.LinuxNamespace {
-	kinds := []specs.LinuxNamespaceType{
-		specs.MountNamespace, specs.PIDNamespace, specs.IPCNamespace, specs.UTSNamespace,
-		specs.CgroupNamespace,
-	}
-	if c.HostConfig.NetworkMode != "host" {
-		kinds = append(kinds, specs.NetworkNamespace)
-	}
-	var all []specs.LinuxNamespace
-	for _, kind := range kinds {
-		all = append(all, specs.LinuxNamespace{Type: kind})
-	}
-	return all
 }
 
 // mounts are what the container sees besides its root.
@@ -90,9 +78,8 @@ func (e *Engine) mounts(c *Container) []specs.Mount {
 		mount("/dev", "tmpfs", "nosuid,strictatime,mode=755,size=65536k"),
 		mount("/dev/pts", "devpts", terminals),
 		mount("/sys", "sysfs", "nosuid,noexec,nodev,ro"),
-		mount("/dev/mqueue", "mqueue", "nosuid,noexec,nodev"),
-		mount("/dev/shm", "tmpfs", "nosuid,noexec,nodev,mode=1777,size=65536k"),
 	}
+	all = append(all, ipcMounts(&c.HostConfig)...)
 	if e.ids.all() {
 		all = append(all, mount("/sys/fs/cgroup", "cgroup", "nosuid,noexec,nodev,relatime,ro"))
 	}
@@ -116,6 +103,29 @@ func (e *Engine) mounts(c *Container) []specs.Mount {
 		all = append(all, m)
 	}
 	return all
+}
+
+// ipcMounts are the places by which processes share memory and queues.
+func ipcMounts(h *HostConfig) []specs.Mount {
+	if h.IpcMode == "host" {
+		var all []specs.Mount
+		for _, place := range []string{"/dev/mqueue", "/dev/shm"} {
+			m := mount(place, "bind", "rbind,rprivate,nosuid,noexec,nodev")
+			m.Source = place
+			if _, err := os.Lstat(place); err == nil { // not every host has both
+				all = append(all, m)
+			}
+		}
+		return all
+	}
+	size := h.ShmSize
+	if size == 0 {
+		size = 64 << 20
+	}
+	return []specs.Mount{
+		mount("/dev/mqueue", "mqueue", "nosuid,noexec,nodev"),
+		mount("/dev/shm", "tmpfs", fmt.Sprintf("nosuid,noexec,nodev,mode=1777,size=%d", size)),
+	}
 }
 
 // mount is one of a file system of the kernel's.
@@ -154,15 +164,6 @@ func deviceRules() []specs.LinuxDeviceCgroup {
 	return rules
 }
 
-// rights are the capabilities of a container that asks for none and is forbidden none.
-func rights() []string {
-	return []string{
-		"CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FSETID", "CAP_FOWNER", "CAP_MKNOD", "CAP_NET_RAW",
-		"CAP_SETGID", "CAP_SETUID", "CAP_SETFCAP", "CAP_SETPCAP", "CAP_NET_BIND_SERVICE",
-		"CAP_SYS_CHROOT", "CAP_KILL", "CAP_AUDIT_WRITE",
-	}
-}
-
 // process describes a process of the container: its first, or one more.
 func (e *Engine) process(c *Container, user string, args []string) (*specs.Process, error) {
 	identity, home, err := lookUp(e.rootfs(c.ID), user)
@@ -184,7 +185,8 @@ func (e *Engine) process(c *Container, user string, args []string) (*specs.Proce
 	if c.Config.WorkingDir != "" {
 		p.Cwd = c.Config.WorkingDir
 	}
-	all := rights()
+	all := c.HostConfig.capabilities()
+	p.NoNewPrivileges = c.HostConfig.noNewPrivileges()
 	p.Capabilities = &specs.LinuxCapabilities{Bounding: all}
 	if identity.UID == 0 {
 		p.Capabilities.Effective, p.Capabilities.Permitted = all, all

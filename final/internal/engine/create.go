@@ -74,7 +74,7 @@ func (e *Engine) describe(r Request, image Image) (*Container, error) {
 		*path = filepath.Join(e.dir(id), name)
 	}
 	_, err = stopSignal(c)
-	return c, err
+	return c, errors.Join(err, c.HostConfig.check(), c.HostConfig.checkModes())
 }
 
 // merge puts what was asked for over what the image says.

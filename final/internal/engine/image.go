@@ -21,8 +21,7 @@ func (e *Engine) Images() (*image.Store, error) { return image.Open(e.Root) }
 
 // FindImage finds an image that is here. The built-in one always is.
 func FindImage(store *image.Store, reference string) (*image.Image, error) {
-	ref, err := image.ParseReference(reference)
-	if err == nil && ref == baseName() {
+	if IsBase(reference) {
 		return Base(store)
 	}
 	return store.Resolve(reference)

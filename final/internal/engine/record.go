@@ -50,16 +50,6 @@ type Config struct {
 	StopTimeout *int   `json:",omitempty"`
 }
 
-// HostConfig is what belongs to this host.
-type HostConfig struct {
-	NetworkMode    string
-	RestartPolicy  monitor.Restart
-	AutoRemove     bool
-	ReadonlyRootfs bool
-	Tmpfs          map[string]string `json:",omitempty"`
-	Runtime        string
-}
-
 // recordPath is the file of a container.
 func (e *Engine) recordPath(id string) string { return filepath.Join(e.dir(id), "container.json") }
 

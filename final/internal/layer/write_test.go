@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -115,4 +116,34 @@ func TestRedirectIsNoLayer(t *testing.T) {
 		t.Skip("this file system has no user attributes on directories") // tmpfs before Linux 6.6
 	}
 	require.ErrorIs(t, Write(io.Discard, root, WriteOptions{}), ErrRenamed)
+}
+
+func TestSurveyKnowsWhatLayersChange(t *testing.T) {
+	s := NewSurvey()
+	for _, tt := range []struct {
+		files []file
+		want  string
+	}{
+		{[]file{
+			dir("etc"), reg("etc/a", "1"), reg("etc/b", "22"), dir("var"), dir("var/lib"),
+			reg("var/lib/x", ""),
+		}, "A/etc A/etc/a A/etc/b A/var A/var/lib A/var/lib/x"},
+		{
+			[]file{dir("etc"), reg("etc/a", "new"), reg("etc/.wh.b", ""), reg("etc/.wh.c", "")},
+			"C/etc/a D/etc/b",
+		},
+		{
+			[]file{dir("var"), reg("var/y", ""), reg("var/.wh..wh..opq", ""), reg(".wh.etc", "")},
+			"A/var/y D/var/lib D/etc",
+		},
+		{[]file{reg("var/lib", "a file")}, "A/var/lib"},
+	} {
+		changes, err := s.Layer(archive(t, tt.files...))
+		require.NoError(t, err)
+		var words []string
+		for _, c := range changes {
+			words = append(words, string(rune(c.Kind))+c.Name)
+		}
+		assert.Equal(t, tt.want, strings.Join(words, " "))
+	}
 }

@@ -1,0 +1,62 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"lab/final/internal/image"
+)
+
+// newImagePrune makes `mini image prune`.
+func newImagePrune(a *app) *cobra.Command {
+	var all, force bool
+	cmd := &cobra.Command{
+		Use:   "prune [-a] [-f]",
+		Short: "Remove images that nobody needs",
+		Args:  arguments(0, 0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			what := "all images that have no name and no container"
+			if all {
+				what = "all images that have no container"
+			}
+			if yes, err := agreed(cmd, force, "This removes "+what+"."); err != nil || !yes {
+				return err
+			}
+			return a.pruneImages(cmd, all)
+		},
+	}
+	cmd.Flags().BoolVarP(&all, "all", "a", false, "also those that have a name")
+	cmd.Flags().BoolVarP(&force, "force", "f", false, "do not ask")
+	return cmd
+}
+
+// pruneImages removes what nobody needs, and says how much that was.
+func (a *app) pruneImages(cmd *cobra.Command, all bool) error {
+	store, err := a.images()
+	if err != nil {
+		return err
+	}
+	freed, err := store.Collect(func(img *image.Image) (bool, error) {
+		if len(img.Names) > 0 && !all {
+			return false, nil
+		}
+		users, err := a.usersOf(img)
+		return len(users) == 0, err
+	})
+	if err != nil {
+		return fmt.Errorf("image prune: %w", err)
+	}
+	if freed.Later {
+		return hinted{
+			errors.New("image prune: images are being pulled or built: nothing was removed"),
+			"once more when that is done",
+		}
+	}
+	for _, img := range freed.Images {
+		fmt.Fprintln(cmd.OutOrStdout(), "Deleted:", img.ID())
+	}
+	_, err = fmt.Fprintln(cmd.OutOrStdout(), "Total reclaimed space:", bytesText(freed.Bytes))
+	return err
+}
