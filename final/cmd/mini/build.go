@@ -54,7 +54,8 @@ func newBuild(a *app) *cobra.Command {
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVarP(&f.file, "file", "f", "", "the Dockerfile; - reads it from here; Dockerfile in DIR if none")
+	flags.StringVarP(&f.file, "file", "f", "",
+		"the Dockerfile, DIR/Dockerfile if none; - is the standard input")
 	flags.StringArrayVarP(&f.tags, "tag", "t", nil, "`NAME[:TAG]` of the image")
 	flags.StringArrayVar(&f.args, "build-arg", nil, "value of an ARG, `NAME=VALUE`")
 	flags.StringVar(&f.target, "target", "", "the `STAGE` to build; the last one if none")
@@ -211,6 +212,7 @@ func (r runner) follow(ctx context.Context, c *engine.Container, out io.Writer) 
 				return &build.ExitError{Status: s.ExitCode}
 			}
 			return nil
+		default: // that it has started
 		}
 	}
 }

@@ -43,7 +43,9 @@ type Runner interface {
 type ExitError struct{ Status int }
 
 // Error tells the status.
-func (e *ExitError) Error() string { return fmt.Sprintf("the command ended with status %d", e.Status) }
+func (e *ExitError) Error() string {
+	return fmt.Sprintf("the command ended with status %d", e.Status)
+}
 
 // stage is how far a stage is.
 type stage struct {
@@ -100,7 +102,7 @@ func (b Builder) Build(ctx context.Context, f *File) (*image.Image, error) {
 	}
 	for name := range b.Args {
 		if !j.used[name] {
-			b.Progress.Warn(fmt.Sprintf("no ARG asks for --build-arg %s", name))
+			b.Progress.Warn("no ARG asks for --build-arg " + name)
 		}
 	}
 	last := j.done[target]
@@ -187,7 +189,7 @@ func (j *job) step(ctx context.Context, at *stage, s Step) (Outcome, error) {
 	if err != nil {
 		return Failed, err
 	}
-	write, err := j.writes(ctx, s, under)
+	write, err := j.writes(ctx, s)
 	if err != nil {
 		return Failed, err
 	}
@@ -256,27 +258,16 @@ func (j *job) unpacked(ctx context.Context, layers []image.Layer) (view, error) 
 }
 
 // writes returns what writes the layer of a step that needs no container; of others none.
-func (j *job) writes(ctx context.Context, s Step, under tree) (func(*writer) error, error) {
+func (j *job) writes(ctx context.Context, s Step) (func(*writer) error, error) {
 	if s.Mkdir != "" {
 		return func(w *writer) error { return w.mkdir(s.Mkdir) }, nil
 	}
 	if s.Copy == nil {
 		return nil, nil //nolint:nilnil // there is nothing to write
 	}
-	var from tree = j.Directory
-	if s.Copy.From != nil {
-		at := j.done[s.Copy.From.Stage]
-		if at == nil {
-			var err error
-			if at, err = j.begin(*s.Copy.From); err != nil {
-				return nil, err
-			}
-		}
-		v, err := j.unpacked(ctx, at.layers)
-		if err != nil {
-			return nil, err
-		}
-		from = v
+	from, err := j.source(ctx, s.Copy.From)
+	if err != nil {
+		return nil, err
 	}
 	return func(w *writer) error {
 		if err := w.prepare(s.Copy); err != nil {
@@ -284,6 +275,22 @@ func (j *job) writes(ctx context.Context, s Step, under tree) (func(*writer) err
 		}
 		return w.perform(s.Copy, from)
 	}, nil
+}
+
+// source is what COPY takes files from: a stage, an image, or the directory that is built
+// from.
+func (j *job) source(ctx context.Context, from *Base) (tree, error) {
+	if from == nil {
+		return j.Directory, nil
+	}
+	at := j.done[from.Stage]
+	if at == nil {
+		var err error
+		if at, err = j.begin(*from); err != nil {
+			return nil, err
+		}
+	}
+	return j.unpacked(ctx, at.layers)
 }
 
 // pack writes a layer into the store, unless it would be empty.

@@ -41,7 +41,7 @@ type Copy struct {
 	From    *Base             `json:"from,omitempty"` // none: the directory that is built from
 	Sources []string          `json:"sources,omitempty"`
 	Texts   map[string]string `json:"texts,omitempty"` // files that stand in the Dockerfile
-	Dest    string            `json:"dest"`            // absolute; with a slash at its end a directory
+	Dest    string            `json:"dest"`            // absolute; a slash ends a directory
 	Chown   string            `json:"chown,omitempty"`
 	Chmod   string            `json:"chmod,omitempty"`
 	Unpack  bool              `json:"unpack,omitempty"` // a tar among the sources is unpacked
@@ -150,7 +150,8 @@ func (c *compiler) step(command instructions.Command) (*Step, error) {
 	}
 	switch command := command.(type) {
 	case *instructions.ArgCommand:
-		return nil, c.arg(command)
+		c.arg(command)
+		return nil, nil //nolint:nilnil // it leaves no trace
 	case *instructions.RunCommand:
 		s.Run = c.run(command)
 	case *instructions.CopyCommand:
@@ -174,7 +175,7 @@ func (c *compiler) step(command instructions.Command) (*Step, error) {
 func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
 
 // arg declares variables that a build may be given.
-func (c *compiler) arg(command *instructions.ArgCommand) error {
+func (c *compiler) arg(command *instructions.ArgCommand) {
 	for _, arg := range command.Args {
 		value, known := c.given[arg.Key]
 		if known {
@@ -188,7 +189,6 @@ func (c *compiler) arg(command *instructions.ArgCommand) error {
 			c.args = c.args.set(arg.Key, value)
 		}
 	}
-	return nil
 }
 
 // run works out a command. The shell sees the ARGs as variables, too; ENV counts more.
@@ -229,11 +229,12 @@ func heredoc(c instructions.ShellDependantCmdLine) string {
 		}
 		return c.Files[0].Data
 	}
-	whole := c.CmdLine[0]
+	var whole strings.Builder
+	whole.WriteString(c.CmdLine[0])
 	for _, f := range c.Files {
-		whole += "\n" + f.Data + f.Name
+		whole.WriteString("\n" + f.Data + f.Name)
 	}
-	return whole
+	return whole.String()
 }
 
 // from is where COPY takes files from; the directory that is built from has no name.

@@ -37,12 +37,7 @@ func (c *compiler) configure(command instructions.Command) error {
 	case *instructions.UserCommand:
 		config.User = command.User
 	case *instructions.VolumeCommand:
-		for _, v := range command.Volumes {
-			if config.Volumes == nil {
-				config.Volumes = map[string]struct{}{}
-			}
-			config.Volumes[c.absolute(v)] = struct{}{}
-		}
+		c.volumes(command.Volumes)
 	case *instructions.ExposeCommand:
 		return c.expose(command.Ports)
 	case *instructions.ShellCommand:
@@ -66,6 +61,16 @@ func (c *compiler) configure(command instructions.Command) error {
 		return fmt.Errorf("%s is not supported", strings.ToUpper(command.Name()))
 	}
 	return nil
+}
+
+// volumes notes the places of volumes.
+func (c *compiler) volumes(places []string) {
+	if c.config.Config.Volumes == nil {
+		c.config.Config.Volumes = map[string]struct{}{}
+	}
+	for _, v := range places {
+		c.config.Config.Volumes[c.absolute(v)] = struct{}{}
+	}
 }
 
 // commandLine is CMD or ENTRYPOINT in exec form; the shell form becomes one.

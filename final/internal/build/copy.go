@@ -334,13 +334,13 @@ func (w *writer) unpack(from tree, name, dest string) (bool, error) {
 	defer file.Close()
 	plain, err := layer.Decompress(io.NopCloser(bufio.NewReader(file)))
 	if err != nil {
-		return false, nil //nolint:nilerr // a file like others
+		return false, nil // a file like others
 	}
 	defer plain.Close()
 	archive := tar.NewReader(plain)
 	h, err := archive.Next()
 	if err != nil {
-		return false, nil //nolint:nilerr // a file like others
+		return false, nil // a file like others
 	}
 	for ; err == nil; h, err = archive.Next() {
 		if err := w.member(h, archive, dest); err != nil {

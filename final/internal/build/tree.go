@@ -81,7 +81,7 @@ func (d *Directory) ignores(name string) bool {
 // ignored.
 func (d *Directory) lstat(name string) (fs.FileInfo, error) {
 	info, err := d.root.Lstat(name)
-	if err == nil && d.ignores(name) && !(info.IsDir() && d.hasVisible(name)) {
+	if err == nil && d.ignores(name) && (!info.IsDir() || !d.hasVisible(name)) {
 		return nil, &fs.PathError{Op: "lstat", Path: name, Err: fs.ErrNotExist}
 	}
 	return info, err
