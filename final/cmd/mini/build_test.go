@@ -26,7 +26,7 @@ func TestBuild(t *testing.T) {
 	dir := dockerfile(t,
 		"FROM base AS make", "ARG WHO=nobody",
 		"RUN echo making for $WHO; mkdir /out; echo made for $WHO >/out/made",
-		"FROM base", "COPY --from=make /out/made page /srv/", "WORKDIR /srv",
+		"FROM base", "COPY --from=make /out/made /srv/", "COPY page /srv/", "WORKDIR /srv",
 		"RUN <<END", "cat page made >both", "rm page", "END",
 		`CMD ["cat", "both"]`)
 	first := m.do("build", "-t", "web", "--build-arg", "WHO=you", dir)
@@ -43,12 +43,13 @@ func TestBuild(t *testing.T) {
 // A step that fails says what it did and where it stands; there is no image then.
 func TestBuildFails(t *testing.T) {
 	m := newMini(t)
-	r := m.do("build", "-t", "web", dockerfile(t, "FROM base", "RUN echo oops; exit 7"))
+	r := m.do("build", "-t", "not-made", dockerfile(t, "FROM base", "RUN echo oops; exit 7"))
 	assert.Equal(t, 1, r.status)
 	assert.Contains(t, r.err, "oops\n")
 	assert.Contains(t, r.err,
 		"mini: build: line 2: RUN echo oops; exit 7: the command ended with status 7\n")
-	assert.Contains(t, m.do("run", "--rm", "web").err, `no image "web" here`)
+	none := m.do("run", "--pull", "never", "not-made")
+	assert.Contains(t, none.err, `no image "not-made" here`)
 	assert.Empty(t, m.ok("ps", "-aq"))
 	assert.Equal(t, 2, m.do("build", "--progress", "loud", dockerfile(t, "FROM base")).status)
 	assert.Contains(t, m.do("build", t.TempDir()).err, "hint: -f FILE names another one")
