@@ -53,15 +53,27 @@ func (o Orders) Run() int {
 	if err == nil && o.Command != nil {
 		return runCommand(o.Command)
 	}
+	whole := false
 	if err == nil {
-		err = o.answer()
+		whole, err = o.answer()
 	}
-	if err != nil {
+	switch {
+	case err != nil:
 		fmt.Fprintln(os.Stderr, err)
 		return 1
+	case !whole || !o.own():
+		return statusLeaves
 	}
 	return 0
 }
+
+// statusLeaves is the exit status of a judge after which the host need not be what
+// it was: a check has failed, or those of an ancestor were asked, of which one kills
+// the program, and what a step such as 04 leaves then is for its next run to take over.
+const statusLeaves = 3
+
+// MayLeave spares the learner the wait for what will not go.
+func (o Orders) MayLeave(status int) bool { return status == statusLeaves }
 
 // runCommand runs a command to its end and returns its exit status.
 func runCommand(command []string) int {
@@ -127,11 +139,11 @@ func sealFiles(writable string) error {
 }
 
 // answer asks one check after another, up to the first that fails, and prints
-// what each says.
-func (o Orders) answer() error {
+// what each says. It reports whether it came to the last.
+func (o Orders) answer() (whole bool, err error) {
 	root, agent, err := o.root()
 	if err != nil {
-		return err
+		return false, err
 	}
 	answers := json.NewEncoder(os.Stdout)
 	missing := lacking(o.Step)
@@ -144,13 +156,13 @@ func (o Orders) answer() error {
 			a = o.ask(c, i, root, agent)
 		}
 		if err := answers.Encode(a); err != nil {
-			return fmt.Errorf("print an answer: %w", err)
+			return false, fmt.Errorf("print an answer: %w", err)
 		}
 		if a.Verdict != Pass && missing == "" || o.alone(i) {
-			break // who could not answer may have been robbed of the host, too
+			return false, nil // who could not answer may have been robbed of the host, too
 		}
 	}
-	return nil
+	return true, nil
 }
 
 // root writes the built-in root file system and gives the agent a name there

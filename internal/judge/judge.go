@@ -214,9 +214,7 @@ func session(ctx context.Context, o Orders, receive func(Answer) error) (int, er
 		text := fmt.Sprintf("the judge ended: %v %s", waitErr, said)
 		return asked + 1, receive(o.ended(asked, text))
 	case waitErr != nil && o.own():
-		// Not so after an ancestor's checks, of which one kills the program: what
-		// a step such as 04 leaves then is for its next run to take over.
-		return asked, receive(o.left(said))
+		return asked, receive(o.left(said)) // see statusLeaves for an ancestor's
 	}
 	return asked, nil
 }

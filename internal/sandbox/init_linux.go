@@ -71,6 +71,9 @@ func runInit(given orders, m M) int {
 	if status.Signaled() {
 		return 128 + int(status.Signal())
 	}
+	if l, ok := m.(Leaver); ok && l.MayLeave(status.ExitStatus()) {
+		return status.ExitStatus()
+	}
 	return max(status.ExitStatus(), leakCheck(before))
 }
 

@@ -50,6 +50,10 @@ type Furnisher interface{ Furnish() error }
 // memory and pids: freezer, devices and the like.
 type Limiter interface{ Controllers() []string }
 
+// Leaver is an M that tells by its exit status that nobody is to look for what it
+// has left on the throw-away host, which ends anyway.
+type Leaver interface{ MayLeave(status int) bool }
+
 // The stages that follow the outer process.
 const (
 	stageEnter = "enter"

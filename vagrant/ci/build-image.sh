@@ -155,8 +155,8 @@ install_lab() {
   mount --bind /proc "$root/proc"
   mount --bind /dev "$root/dev"
   chroot "$root" env GOPROXY=file:///mnt/modules LAB_SOURCE=/vagrant /vagrant/vagrant/provision.sh
-  chroot "$root" runuser -u vagrant -- env HOME=/home/vagrant PATH="/usr/local/go/bin:$PATH" \
-    GOPROXY=file:///mnt/modules sh -euc '
+  chroot "$root" runuser -u vagrant -- env -u XDG_CACHE_HOME HOME=/home/vagrant \
+    PATH="/usr/local/go/bin:$PATH" GOPROXY=file:///mnt/modules sh -euc '
       cd /vagrant
       go mod download
       .ci/tree /tmp/tree ./steps/...

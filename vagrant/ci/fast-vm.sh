@@ -113,7 +113,7 @@ bring() {
 # make_root ROOT fills the directory that becomes the disk.
 make_root() {
   local root=$1 tool applet
-  mkdir -p "$root"/usr/{bin,sbin,lib,lib64} "$root"/{dev,etc,proc,root,run,src,sys,tmp}
+  mkdir -p "$root"/usr/{bin,sbin,lib,lib64} "$root"/{dev,etc,mnt,proc,root,run,src,sys,tmp}
   for dir in bin sbin lib lib64; do ln -s "usr/$dir" "$root/$dir"; done
   chmod 1777 "$root/tmp"
   for tool in "${TOOLS[@]}"; do

@@ -29,6 +29,7 @@ func TestCgroups(t *testing.T) {
 		run  func(*testing.T)
 	}{
 		{"update keeps what it does not name", updateKeeps},
+		{"update joins a controller", updateJoins},
 		{"update that is refused changes nothing", updateRefused},
 		{"pause and resume", pauses},
 		{"a paused container is removed", removesPaused},
@@ -119,6 +120,42 @@ func updateKeeps(t *testing.T) {
 	r := e.finish(cmd)
 	require.Zero(t, r.status, r.err)
 	assert.Equal(t, "70000 200000", quota(t, pid))
+}
+
+// What the container was made without it joins when it is limited: init, what was added
+// to it, and what is added later.
+func updateJoins(t *testing.T) {
+	e := limited(t, specs.LinuxResources{
+		Pids: &specs.LinuxPids{Limit: new(int64(60))},
+	}, "sleep", "1000")
+	e.config.Linux.CgroupsPath = "" // by a name, all that counts would be joined at once
+	pid := e.begin()
+	file := filepath.Join(e.bundle, "added")
+	e.ok("exec", "--detach", "--pid-file", file, "web", "sleep", "1000")
+	dir, version := group(t, pid, "memory")
+	if version == 1 {
+		assert.NotContains(t, dir, "minirun-web", "it is where its maker is")
+	}
+	limit := strconv.Itoa(64 << 20)
+	e.ok("update", "--memory", limit, "web")
+	e.ok("exec", "--detach", "--pid-file", file+"-later", "web", "sleep", "1000")
+	for _, text := range []string{strconv.Itoa(pid), pidIn(t, file), pidIn(t, file+"-later")} {
+		member, err := strconv.Atoi(text)
+		require.NoError(t, err)
+		dir, _ = group(t, member, "memory")
+		assert.Contains(t, dir, "minirun-web")
+		assert.Equal(t, limit, held(t, member, "memory", "memory.limit_in_bytes", "memory.max"))
+	}
+	assert.Equal(t, "60", held(t, pid, "pids", "pids.max", "pids.max"))
+	e.ok("delete", "--force", "web")
+	assert.NoDirExists(t, dir)
+
+	e.ok("create", "web")
+	cmd := e.command("update", "--resources", "-", "web")
+	cmd.Stdin = strings.NewReader(`{"unified":{"gpu.max":"1"}}`)
+	r := e.finish(cmd)
+	assert.Equal(t, 1, r.status)
+	assert.Contains(t, r.err, "gpu", "what the machine has not is named")
 }
 
 func updateRefused(t *testing.T) {

@@ -89,23 +89,41 @@ var clauses = []struct {
 		},
 	},
 	{
-		"runtime.md, Lifecycle", "a poststop hook that fails is a warning, and it is gone",
+		"runtime.md, Lifecycle", "a poststop hook that fails is a warning, the others are run",
 		func(t *testing.T, e *engine) {
-			e.config.Hooks = &specs.Hooks{Poststop: []specs.Hook{{Path: "/bin/false"}}}
+			hooks, mark := failing(t)
+			e.config.Hooks = &specs.Hooks{Poststop: hooks}
 			e.begin()
 			r := e.do("delete", "--force", "web")
 			assert.Zero(t, r.status)
 			assert.Contains(t, r.err, "warning: hook poststop[0]")
+			assert.Contains(t, r.err, "warning: hook poststop[1]")
+			assert.FileExists(t, mark)
 			e.empty()
 		},
 	},
 	{
-		"runtime.md, Lifecycle", "a poststart hook that fails is a warning up to version 1.2",
+		"runtime.md, Lifecycle", "up to 1.2 a poststart hook that fails is a warning, no more",
 		func(t *testing.T, e *engine) {
-			e.config.Version = "1.2.0"
-			e.config.Hooks = &specs.Hooks{Poststart: []specs.Hook{{Path: "/bin/false"}}}
+			hooks, mark := failing(t)
+			e.config.Version, e.config.Hooks = "1.2.0", &specs.Hooks{Poststart: hooks}
 			e.begin()
 			assert.Equal(t, "running", e.status())
+			assert.FileExists(t, mark)
+		},
+	},
+	{
+		"runtime.md, Lifecycle", "from 1.3 on a poststart hook that fails stops the container",
+		func(t *testing.T, e *engine) {
+			hooks, mark := failing(t)
+			e.config.Version, e.config.Hooks = "1.3.0", &specs.Hooks{Poststart: hooks}
+			e.write()
+			e.ok("create", "web")
+			r := e.do("start", "web")
+			assert.Equal(t, 1, r.status)
+			assert.Contains(t, r.err, "start: hook poststart[0]")
+			assert.NoFileExists(t, mark)
+			assert.Equal(t, "stopped", e.status())
 		},
 	},
 	{
@@ -199,6 +217,17 @@ var clauses = []struct {
 			assert.Equal(t, "running", e.status())
 		},
 	},
+}
+
+// failing are two hooks that fail, and a third that leaves a mark.
+func failing(t *testing.T) (hooks []specs.Hook, mark string) {
+	t.Helper()
+	mark = filepath.Join(t.TempDir(), "mark")
+	return []specs.Hook{
+		{Path: "/bin/false"},
+		{Path: "/bin/false"},
+		{Path: "/bin/sh", Args: []string{"sh", "-c", "echo > " + mark}},
+	}, mark
 }
 
 func TestClauses(t *testing.T) {

@@ -26,12 +26,12 @@ type making struct {
 // flags adds them.
 func (m *making) flags(name string) *flag.FlagSet {
 	flags := newFlags(name)
-	flags.StringVar(&m.bundle, "bundle", ".", "")
+	flags.StringVar(&m.bundle, "bundle", ".", "find the config.json in `DIR`")
 	flags.StringVar(&m.bundle, "b", ".", "")
 	ioFlags(flags, &m.io)
-	flags.IntVar(&m.preserve, "preserve-fds", 0, "")
-	flags.BoolVar(&m.noPivot, "no-pivot", false, "")
-	flags.BoolVar(&m.noNewKeyring, "no-new-keyring", false, "")
+	flags.IntVar(&m.preserve, "preserve-fds", 0, "keep `N` of our open files, from 3 on")
+	flags.BoolVar(&m.noPivot, "no-pivot", false, "move the root, as on an initramfs")
+	flags.BoolVar(&m.noNewKeyring, "no-new-keyring", false, "keep the session keyring of who calls")
 	return flags
 }
 
@@ -62,9 +62,9 @@ func (m *making) request(a *app, id string) (*spec.Container, error) {
 
 // ioFlags adds the flags by which a caller learns of a process.
 func ioFlags(flags *flag.FlagSet, io *runtime.IO) {
-	flags.StringVar(&io.PIDFile, "pid-file", "", "")
-	flags.StringVar(&io.ConsoleSocket, "console-socket", "", "")
-	flags.StringVar(&io.PidfdSocket, "pidfd-socket", "", "")
+	flags.StringVar(&io.PIDFile, "pid-file", "", "write the number of the process to `FILE`")
+	flags.StringVar(&io.ConsoleSocket, "console-socket", "", "send the terminal to `SOCKET`")
+	flags.StringVar(&io.PidfdSocket, "pidfd-socket", "", "send the process to `SOCKET`, as a pidfd")
 }
 
 // absolute makes their paths absolute: they begin where we are, and not where the bundle
@@ -120,17 +120,14 @@ func (a *app) warn(warning error) {
 	if warning == nil {
 		return
 	}
-	fmt.Fprintf(os.Stderr, "minirun: warning: %v\n", warning)
-	if err := a.log.write("warning", warning.Error()); err != nil {
-		fmt.Fprintf(os.Stderr, "minirun: log: %v\n", err)
-	}
+	a.tell("warning", "minirun: warning: ", warning)
 }
 
 // plan prints which system calls a bundle comes to.
 func (a *app) plan(args []string) (int, error) {
 	m := making{}
 	flags := m.flags("plan")
-	asJSON := flags.Bool("json", false, "")
+	asJSON := flags.Bool("json", false, "as JSON, for programs")
 	if err := arguments(flags, args, 0, 1); err != nil {
 		return 0, err
 	}

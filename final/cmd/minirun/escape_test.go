@@ -56,36 +56,49 @@ func TestEscapeOverwrite(t *testing.T) {
 	}
 }
 
-// An image whose command is the runtime itself gets a minirun that knows nothing of its
-// container's making, and cannot be overwritten either.
+// The same with an image whose command is the runtime itself: a container that shares its
+// processes with the attacker's executes it once more, and knows nothing of its making.
 func TestEscapeEntryPoint(t *testing.T) {
-	e := newEngine(t, "/data/script")
 	data := t.TempDir()
 	for name, text := range map[string]string{
 		"script": "#!/proc/self/exe\n", "init": "#!/proc/self/exe init\n",
 	} {
 		require.NoError(t, os.WriteFile(filepath.Join(data, name), []byte(text), 0o755))
 	}
-	e.config.Mounts = append(e.config.Mounts, specs.Mount{
-		Destination: "/data", Type: "bind", Source: data, Options: []string{"bind"},
-	})
-	before := sum(t, e.minirun)
 	for _, command := range [][]string{
 		{"/data/script"},
 		{"/data/init"},
 		{"/proc/self/exe", "init", "3"},
 		{"/proc/self/exe", "init", "0"},
 	} {
-		e.config.Process.Args = command
-		r := e.run()
-		assert.NotZero(t, r.status, command)
-		assert.NotContains(t, r.err, "panic", command)
-		e.empty()
+		watcher := attacks(t, "exe")
+		watcher.grant("CAP_SYS_PTRACE", "CAP_DAC_OVERRIDE")
+		before := sum(t, watcher.minirun)
+		out := watcher.detach()
+		out.line("watch", pause)
+		e := newEngine(t, command...)
+		e.minirun = watcher.minirun
+		pid := pidIn(t, filepath.Join(watcher.bundle, "pid"))
+		for i, n := range e.config.Linux.Namespaces {
+			if n.Type == specs.PIDNamespace {
+				e.config.Linux.Namespaces[i].Path = "/proc/" + pid + "/ns/pid"
+			}
+		}
+		e.config.Mounts = append(e.config.Mounts, specs.Mount{
+			Destination: "/data", Type: "bind", Source: data, Options: []string{"bind"},
+		})
+		got := out.line("overwrite", func() {
+			r := e.run()
+			assert.NotZero(t, r.status, command)
+			assert.NotContains(t, r.err, "panic", command)
+			e.empty()
+		})
+		assert.Contains(t, []string{"EROFS", "EPERM"}, got, command)
+		assert.Equal(t, before, sum(t, watcher.minirun), command)
 	}
-	assert.Equal(t, before, sum(t, e.minirun))
 }
 
-// The same attack succeeds against a runtime that enters as its own file. So the test
+// The same attack succeeds against a runtime that enters as its own file. So the tests
 // above can fail.
 func TestOverwriteWorksOnTheNaive(t *testing.T) {
 	need.Sandbox(t)

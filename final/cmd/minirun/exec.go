@@ -41,25 +41,25 @@ func (w *words) Set(word string) error {
 // flags adds them.
 func (e *adding) flags() *flag.FlagSet {
 	flags := newFlags("exec")
-	flags.StringVar(&e.file, "process", "", "")
+	flags.StringVar(&e.file, "process", "", "take the whole process from `FILE`, as JSON")
 	flags.StringVar(&e.file, "p", "", "")
-	flags.BoolVar(&e.detach, "detach", false, "")
+	flags.BoolVar(&e.detach, "detach", false, "do not wait for its end")
 	flags.BoolVar(&e.detach, "d", false, "")
-	flags.BoolVar(&e.tty, "tty", false, "")
+	flags.BoolVar(&e.tty, "tty", false, "give it a terminal")
 	flags.BoolVar(&e.tty, "t", false, "")
-	flags.StringVar(&e.cwd, "cwd", "", "")
-	flags.StringVar(&e.user, "user", "", "")
+	flags.StringVar(&e.cwd, "cwd", "", "begin in `DIR`")
+	flags.StringVar(&e.user, "user", "", "be `UID[:GID]`, in numbers")
 	flags.StringVar(&e.user, "u", "", "")
-	flags.Var(&e.group, "additional-gids", "")
+	flags.Var(&e.group, "additional-gids", "be in the group `GID`, too; may be given again")
 	flags.Var(&e.group, "g", "")
-	flags.Var(&e.env, "env", "")
+	flags.Var(&e.env, "env", "add the variable `NAME=VALUE`; may be given again")
 	flags.Var(&e.env, "e", "")
-	flags.Var(&e.caps, "cap", "")
+	flags.Var(&e.caps, "cap", "add a `CAPABILITY`; may be given again")
 	flags.Var(&e.caps, "c", "")
-	flags.BoolVar(&e.noNewPrivileges, "no-new-privs", false, "")
-	flags.BoolVar(&e.IgnorePaused, "ignore-paused", false, "")
-	flags.IntVar(&e.PreserveFDs, "preserve-fds", 0, "")
-	flags.StringVar(&e.Sub, "cgroup", "", "")
+	flags.BoolVar(&e.noNewPrivileges, "no-new-privs", false, "gain no privileges by execve(2)")
+	flags.BoolVar(&e.IgnorePaused, "ignore-paused", false, "also in a container that is paused")
+	flags.IntVar(&e.PreserveFDs, "preserve-fds", 0, "keep `N` of our open files, from 3 on")
+	flags.StringVar(&e.Sub, "cgroup", "", "be in the cgroup `PATH` below the container's own")
 	ioFlags(flags, &e.IO)
 	return flags
 }
@@ -94,23 +94,17 @@ func (a *app) add(id string, e adding) (int, error) {
 	if !e.detach {
 		signals = listen()
 	}
-	var console *runtime.Console
-	var err error
-	if e.Process.Terminal && !e.detach && e.IO.ConsoleSocket == "" {
-		if console, err = runtime.NewConsole(); err != nil {
-			return 0, in("exec", err)
-		}
-		defer console.Close()
-		e.IO.Console = console.Socket()
+	console, err := terminal(e.Process, e.detach, &e.IO)
+	if err != nil {
+		return 0, in("exec", err)
 	}
+	defer console.Close()
 	pid, err := a.rt.Exec(id, e.Exec)
 	if err != nil {
 		return statusOf(err), in("exec", err)
 	}
-	if console != nil {
-		if err := console.Attach(os.Stdin, os.Stdout); err != nil {
-			return statusOf(err), in("exec", err)
-		}
+	if err := console.Attach(os.Stdin, os.Stdout); err != nil {
+		return statusOf(err), in("exec", err)
 	}
 	if e.detach {
 		return 0, nil
@@ -204,7 +198,7 @@ func number(name, text string) (uint32, error) {
 // of them.
 func (a *app) ps(args []string) (int, error) {
 	flags := newFlags("ps")
-	format := flags.String("format", "table", "")
+	format := flags.String("format", "table", "print in `FORMAT`: table or json")
 	flags.StringVar(format, "f", "table", "")
 	const many = 1 << 20
 	if err := arguments(flags, args, 1, many); err != nil {

@@ -133,29 +133,6 @@ func TestFaultDelete(t *testing.T) {
 	})
 }
 
-// A hook that is killed is a hook that has failed.
-func TestFaultHook(t *testing.T) {
-	for _, kind := range []string{"createRuntime", "createContainer", "startContainer"} {
-		e, mark := fragile(t)
-		hooks := []specs.Hook{{Path: "/bin/sh", Args: []string{"sh", "-c", "kill -9 $$"}}}
-		e.config.Hooks = &specs.Hooks{}
-		switch kind {
-		case "createRuntime":
-			e.config.Hooks.CreateRuntime = hooks
-		case "createContainer":
-			e.config.Hooks.CreateContainer = hooks
-		default:
-			e.config.Hooks.StartContainer = hooks
-		}
-		r := e.run()
-		assert.Equal(t, 125, r.status, kind)
-		assert.Contains(t, r.err, fmt.Sprintf("hook %s[0]: /bin/sh: signal: killed", kind))
-		e.empty()
-		e.gone(0)
-		assert.NoFileExists(t, mark, kind)
-	}
-}
-
 // 200 containers at once are made, started and removed; none gets into another's way.
 func TestFaultMany(t *testing.T) {
 	const many, abreast = 200, 20

@@ -171,6 +171,7 @@ func TestEscapeDevLinks(t *testing.T) {
 			assert.Equal(t, 125, r.status, r.out+r.err)
 			assert.Contains(t, r.err, "/dev/"+name, "it says where the link is")
 			e.empty()
+			believesNames(t, filepath.Join(image, "dev", name))
 		})
 	}
 	// With the mounts that all engines ask for there is nothing of the image's in /dev.
@@ -182,6 +183,19 @@ func TestEscapeDevLinks(t *testing.T) {
 	r := e.run()
 	require.Zero(t, r.status, r.err)
 	assert.Regexp(t, "^/proc/sys/kernel/core_pattern: (EROFS|EACCES)\n$", r.out)
+}
+
+// believesNames is a runtime that mounts by a name in the image: with it, what it mounts
+// comes to lie over a file of the host's /proc. So there is something to be refused.
+func believesNames(t *testing.T, name string) {
+	t.Helper()
+	const lever = "/proc/sys/kernel/core_pattern"
+	terminal := filepath.Join(t.TempDir(), "terminal")
+	require.NoError(t, os.WriteFile(terminal, []byte("typed"), 0o600))
+	require.NoError(t, unix.Mount(terminal, name, "", unix.MS_BIND, ""))
+	text, err := os.ReadFile(lever)
+	require.NoError(t, errors.Join(err, unix.Unmount(lever, 0)))
+	assert.Equal(t, "typed", string(text))
 }
 
 // CVE-2025-52881: what the runtime writes to /proc and what it hides there is the
@@ -322,6 +336,11 @@ func TestHostileConfig(t *testing.T) {
 		{"namespace that never opens", func(c *specs.Spec) {
 			c.Linux.Namespaces[0].Path = "/proc/self/ns/none"
 		}, "/proc/self/ns/none"},
+		{"nobody answers system calls", func(c *specs.Spec) {
+			c.Linux.Seccomp = &specs.LinuxSeccomp{
+				DefaultAction: specs.ActAllow, ListenerPath: "/nowhere",
+			}
+		}, "connect to /nowhere"},
 		{"mount of nothing", func(c *specs.Spec) {
 			bind := specs.Mount{Destination: "/x", Type: "bind", Source: "/none"}
 			c.Mounts = append(c.Mounts, bind)

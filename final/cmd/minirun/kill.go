@@ -11,7 +11,7 @@ import (
 // kill sends a signal to a container.
 func (a *app) kill(args []string) (int, error) {
 	flags := newFlags("kill")
-	all := flags.Bool("all", false, "")
+	all := flags.Bool("all", false, "send it to all processes, not to the first alone")
 	flags.BoolVar(all, "a", false, "")
 	if err := arguments(flags, args, 1, 2); err != nil {
 		return 0, err
@@ -49,7 +49,7 @@ func parseSignal(word string) (unix.Signal, error) {
 // remove removes a container.
 func (a *app) remove(args []string) (int, error) {
 	flags := newFlags("delete")
-	force := flags.Bool("force", false, "")
+	force := flags.Bool("force", false, "kill it first; that there is none is fine")
 	flags.BoolVar(force, "f", false, "")
 	if err := arguments(flags, args, 1, 1); err != nil {
 		return 0, err

@@ -146,26 +146,30 @@ func TestHooks(t *testing.T) {
 	}
 }
 
-// A hook that fails before the start is the end of the container.
+// A hook that fails before the start, or is killed, is the end of the container.
 func TestHookFails(t *testing.T) {
 	for _, kind := range []string{"createRuntime", "createContainer", "startContainer"} {
-		t.Run(kind, func(t *testing.T) {
-			e := newEngine(t, "true")
-			hooks := []specs.Hook{{Path: "/bin/false"}}
-			e.config.Hooks = &specs.Hooks{}
-			switch kind {
-			case "createRuntime":
-				e.config.Hooks.CreateRuntime = hooks
-			case "createContainer":
-				e.config.Hooks.CreateContainer = hooks
-			default:
-				e.config.Hooks.StartContainer = hooks
-			}
-			r := e.run()
-			assert.Equal(t, 125, r.status)
-			assert.Contains(t, r.err, "hook "+kind+"[0]: /bin/false: exit status 1")
-			e.empty()
-		})
+		for _, end := range []struct{ how, told string }{
+			{"exit 1", "exit status 1"},
+			{"kill -9 $$", "signal: killed"},
+		} {
+			t.Run(kind+" "+end.how, func(t *testing.T) {
+				e, mark := fragile(t)
+				hooks := []specs.Hook{{Path: "/bin/sh", Args: []string{"sh", "-c", end.how}}}
+				e.config.Hooks = &specs.Hooks{}
+				*map[string]*[]specs.Hook{
+					"createRuntime":   &e.config.Hooks.CreateRuntime,
+					"createContainer": &e.config.Hooks.CreateContainer,
+					"startContainer":  &e.config.Hooks.StartContainer,
+				}[kind] = hooks
+				r := e.run()
+				assert.Equal(t, 125, r.status)
+				assert.Contains(t, r.err, "hook "+kind+"[0]: /bin/sh: "+end.told)
+				e.empty()
+				e.gone(0)
+				assert.NoFileExists(t, mark)
+			})
+		}
 	}
 }
 

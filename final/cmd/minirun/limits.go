@@ -43,7 +43,7 @@ func (a *app) resume(args []string) (int, error) { return one("resume", args, a.
 // update changes the limits of a container.
 func (a *app) update(args []string) (int, error) {
 	flags := newFlags("update")
-	file := flags.String("resources", "", "")
+	file := flags.String("resources", "", "take them from `FILE` as JSON; or -, from stdin")
 	flags.StringVar(file, "r", "", "")
 	resources := limitFlags(flags)
 	if err := arguments(flags, args, 1, 1); err != nil {
@@ -81,29 +81,38 @@ func readResources(path string) (*specs.LinuxResources, error) {
 // limitFlags are the flags of update, and the limits that they will have set.
 func limitFlags(flags *flag.FlagSet) *specs.LinuxResources {
 	m, c, p := &specs.LinuxMemory{}, &specs.LinuxCPU{}, &specs.LinuxPids{}
-	limitFlag(flags, "memory", &m.Limit)
-	limitFlag(flags, "memory-reservation", &m.Reservation)
-	limitFlag(flags, "memory-swap", &m.Swap)
-	limitFlag(flags, "cpu-share", &c.Shares)
-	limitFlag(flags, "cpu-quota", &c.Quota)
-	limitFlag(flags, "cpu-period", &c.Period)
-	limitFlag(flags, "cpu-burst", &c.Burst)
-	limitFlag(flags, "cpu-idle", &c.Idle)
-	limitFlag(flags, "pids-limit", &p.Limit)
-	flags.StringVar(&c.Cpus, "cpuset-cpus", "", "")
-	flags.StringVar(&c.Mems, "cpuset-mems", "", "")
+	limitFlag(flags, "memory", "at most `BYTES` of memory", &m.Limit)
+	limitFlag(flags, "memory-reservation", "give back down to `BYTES` if need be", &m.Reservation)
+	limitFlag(flags, "memory-swap", "at most `BYTES` of memory and swap together", &m.Swap)
+	limitFlag(flags, "cpu-share", "compute by `WEIGHT` among others; 1024 is usual", &c.Shares)
+	limitFlag(flags, "cpu-quota", "compute at most `MICROSECONDS` of each period", &c.Quota)
+	limitFlag(flags, "cpu-period", "have periods of `MICROSECONDS`", &c.Period)
+	limitFlag(flags, "cpu-burst", "save at most `MICROSECONDS` for later periods", &c.Burst)
+	limitFlag(flags, "cpu-idle", "with `1` compute only when nobody else does", &c.Idle)
+	limitFlag(flags, "pids-limit", "at most `N` processes and threads", &p.Limit)
+	flags.StringVar(&c.Cpus, "cpuset-cpus", "", "use the processors of `LIST`, as 0-2,4")
+	flags.StringVar(&c.Mems, "cpuset-mems", "", "take memory of the nodes of `LIST`")
 	return &specs.LinuxResources{Memory: m, CPU: c, Pids: p}
 }
 
 // limitFlag is one whose number is noted only if it is given.
-func limitFlag[N int64 | uint64](flags *flag.FlagSet, name string, to **N) {
-	flags.Func(name, "", func(text string) error {
-		*to = new(N)
-		if json.Unmarshal([]byte(text), *to) != nil {
-			return errors.New("it is no number")
-		}
-		return nil
-	})
+func limitFlag[N int64 | uint64](flags *flag.FlagSet, name, does string, to **N) {
+	flags.Var(&limitValue[N]{to}, name, does)
+}
+
+// limitValue is where such a number goes.
+type limitValue[N int64 | uint64] struct{ to **N }
+
+// String is there for the flag package: no number is the default.
+func (v *limitValue[N]) String() string { return "" }
+
+// Set notes the number.
+func (v *limitValue[N]) Set(text string) error {
+	*v.to = new(N)
+	if json.Unmarshal([]byte(text), *v.to) != nil {
+		return errors.New("it is no number")
+	}
+	return nil
 }
 
 // event is a line of `events`.
@@ -117,9 +126,9 @@ type event struct {
 // with --stats once.
 func (a *app) events(args []string) (int, error) {
 	flags := newFlags("events")
-	once := flags.Bool("stats", false, "")
+	once := flags.Bool("stats", false, "once, and not what happens")
 	const usual = 5 * time.Second
-	interval := flags.Duration("interval", usual, "")
+	interval := flags.Duration("interval", usual, "tell it each `TIME`")
 	if err := arguments(flags, args, 1, 1); err != nil {
 		return 0, err
 	}

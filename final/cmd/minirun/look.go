@@ -36,9 +36,9 @@ func (a *app) line(value any) error { return json.NewEncoder(a.out).Encode(value
 // list prints all containers.
 func (a *app) list(args []string) (int, error) {
 	flags := newFlags("list")
-	format := flags.String("format", "table", "")
+	format := flags.String("format", "table", "print in `FORMAT`: table or json")
 	flags.StringVar(format, "f", "table", "")
-	quiet := flags.Bool("quiet", false, "")
+	quiet := flags.Bool("quiet", false, "print names alone")
 	flags.BoolVar(quiet, "q", false, "")
 	if err := arguments(flags, args, 0, 0); err != nil {
 		return 0, err

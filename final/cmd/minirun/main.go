@@ -48,36 +48,7 @@ type app struct {
 	rt      *runtime.Runtime
 	log     logger
 	out     io.Writer
-	debug   bool
 	systemd bool // it makes the cgroups
-}
-
-// verb is a word of the command line and what it does.
-type verb struct {
-	name, args string
-	run        func(*app, []string) (status int, err error)
-}
-
-// verbs are all verbs there are.
-func verbs() []verb {
-	return []verb{
-		{"create", "[--bundle DIR] [--pid-file FILE] [--console-socket PATH] ID", (*app).create},
-		{"start", "ID", (*app).start},
-		{"run", "[--bundle DIR] [--detach] [--keep] [--pid-file FILE] ID", (*app).run},
-		{"state", "ID", (*app).state},
-		{"kill", "[--all] ID [SIGNAL]", (*app).kill},
-		{"delete", "[--force] ID", (*app).remove},
-		{"exec", "[flags] ID COMMAND [ARG…] | --process FILE [flags] ID", (*app).exec},
-		{"ps", "[--format table|json] ID [PS-FLAG…]", (*app).ps},
-		{"pause", "ID", (*app).pause},
-		{"resume", "ID", (*app).resume},
-		{"update", "--resources FILE|- ID | --memory BYTES … ID", (*app).update},
-		{"events", "[--stats] [--interval TIME] ID", (*app).events},
-		{"list", "[--quiet] [--format table|json]", (*app).list},
-		{"plan", "[--bundle DIR] [--json] [ID]", (*app).plan},
-		{"spec", "[--bundle DIR] [--rootless]", (*app).spec},
-		{"features", "", (*app).features},
-	}
 }
 
 // main passes a command's status on, or says in one line what failed.
@@ -105,17 +76,17 @@ func main() {
 func (a *app) main(args []string) (int, error) {
 	flags := newFlags("minirun")
 	a.rt = &runtime.Runtime{Warn: func(what string) { a.warn(errors.New(what)) }}
-	flags.StringVar(&a.rt.Root, "root", runtime.DefaultRoot(), "")
-	flags.StringVar(&a.log.path, "log", "", "")
-	flags.StringVar(&a.log.format, "log-format", "text", "")
-	flags.BoolVar(&a.debug, "debug", false, "")
-	flags.BoolVar(&a.systemd, "systemd-cgroup", false, "")
-	flags.String("rootless", "auto", "") // it is seen, not asked
-	asked := flags.Bool("version", false, "")
+	flags.StringVar(&a.rt.Root, "root", runtime.DefaultRoot(), "keep the state in `DIR`")
+	flags.StringVar(&a.log.path, "log", "", "append errors to `FILE`, too")
+	flags.StringVar(&a.log.format, "log-format", "text", "as text or json: `FORMAT`")
+	debug := flags.Bool("debug", false, "tell the operations of create, run and exec, too")
+	flags.BoolVar(&a.systemd, "systemd-cgroup", false, "have systemd make the cgroup")
+	flags.String("rootless", "auto", "`WORD` of engines, which is not asked")
+	asked := flags.Bool("version", false, "say who this is, and of which specification")
 	flags.BoolVar(asked, "v", false, "")
 	if err := parse(flags, args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			err = a.help()
+		if _, asked := errors.AsType[helpWanted](err); asked {
+			err = a.help(flags)
 		}
 		return 0, err
 	}
@@ -125,27 +96,26 @@ func (a *app) main(args []string) (int, error) {
 	if a.log.format != "text" && a.log.format != "json" {
 		return 0, fmt.Errorf("%w: --log-format %q is none of text, json", errUsage, a.log.format)
 	}
-	return a.dispatch(flags.Args())
+	if *debug {
+		a.rt.Debug = func(what string) { a.tell("debug", "minirun: debug: ", errors.New(what)) }
+	}
+	return a.dispatch(flags, flags.Args())
 }
 
 // dispatch finds the verb.
-func (a *app) dispatch(words []string) (int, error) {
-	if len(words) == 0 || words[0] == "help" {
-		return 0, a.help()
+func (a *app) dispatch(global *flag.FlagSet, words []string) (int, error) {
+	switch {
+	case len(words) == 0, len(words) == 1 && words[0] == "help":
+		return 0, a.help(global)
+	case words[0] == "help":
+		words = []string{words[1], "--help"}
 	}
-	for _, v := range verbs() {
-		if v.name != words[0] {
-			continue
+	for _, g := range groups() {
+		for _, v := range g.verbs {
+			if v.name == words[0] {
+				return a.do(v, words[1:])
+			}
 		}
-		status, err := v.run(a, words[1:])
-		if errors.Is(err, flag.ErrHelp) {
-			_, err = fmt.Fprintf(a.out, "usage: minirun %s %s\n", v.name, v.args)
-			return 0, err
-		}
-		if errors.Is(err, errUsage) {
-			err = fmt.Errorf("%w: minirun %s %s", err, v.name, v.args)
-		}
-		return status, err
 	}
 	if words[0] == "checkpoint" || words[0] == "restore" {
 		return 0, fmt.Errorf("%s: not supported: minirun does not keep processes", words[0])
@@ -153,17 +123,16 @@ func (a *app) dispatch(words []string) (int, error) {
 	return 0, fmt.Errorf("%w: there is no verb %q", errUsage, words[0])
 }
 
-// help lists the verbs.
-func (a *app) help() error {
-	var b strings.Builder
-	b.WriteString("minirun makes containers of OCI bundles.\n\n")
-	for _, v := range verbs() {
-		fmt.Fprintf(&b, "  minirun %s\n", strings.TrimSpace(v.name+" "+v.args))
+// do does what a verb says, or tells of it.
+func (a *app) do(v verb, args []string) (int, error) {
+	status, err := v.run(a, args)
+	if help, asked := errors.AsType[helpWanted](err); asked {
+		return 0, a.helpVerb(v, help.flags)
 	}
-	b.WriteString("\nbefore the verb: --root DIR --log FILE --log-format text|json --debug " +
-		"--systemd-cgroup\n")
-	_, err := io.WriteString(a.out, b.String())
-	return err
+	if errors.Is(err, errUsage) {
+		err = fmt.Errorf("%w: minirun %s", err, strings.TrimSpace(v.name+" "+v.args))
+	}
+	return status, err
 }
 
 // newFlags are flags of which errors are ours to tell.
@@ -177,10 +146,13 @@ func newFlags(name string) *flag.FlagSet {
 // parse reads flags.
 func parse(flags *flag.FlagSet, args []string) error {
 	err := flags.Parse(args)
-	if err == nil || errors.Is(err, flag.ErrHelp) {
-		return err
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return helpWanted{flags}
+	case err != nil:
+		return fmt.Errorf("%w: %w", errUsage, err)
 	}
-	return fmt.Errorf("%w: %w", errUsage, err)
+	return nil
 }
 
 // arguments reads flags and makes sure of how many words follow them.
@@ -202,17 +174,22 @@ func (a *app) explain(status int, err error) int {
 	if status == 0 {
 		status = failed
 	}
-	lines := strings.Split(err.Error(), "\n")
-	for _, line := range lines {
-		fmt.Fprintf(os.Stderr, "minirun: %s\n", line)
-	}
+	a.tell("error", "minirun: ", err)
 	if h := hint(err); h != "" {
 		fmt.Fprintf(os.Stderr, "hint: %s\n", h)
 	}
-	if logged := a.log.write("error", strings.Join(lines, "; ")); logged != nil {
+	return status
+}
+
+// tell tells an error, or several, line by line to people and as one to the log.
+func (a *app) tell(level, prefix string, err error) {
+	lines := strings.Split(err.Error(), "\n")
+	for _, line := range lines {
+		fmt.Fprintf(os.Stderr, "%s%s\n", prefix, line)
+	}
+	if logged := a.log.write(level, strings.Join(lines, "; ")); logged != nil {
 		fmt.Fprintf(os.Stderr, "minirun: log: %v\n", logged)
 	}
-	return status
 }
 
 // hint says what may help, where that is known.

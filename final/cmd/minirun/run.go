@@ -9,6 +9,7 @@ import (
 
 	"lab/final/internal/runtime"
 
+	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 )
 
@@ -17,9 +18,9 @@ import (
 func (a *app) run(args []string) (int, error) {
 	var m making
 	flags := m.flags("run")
-	detach := flags.Bool("detach", false, "")
+	detach := flags.Bool("detach", false, "do not wait for its end")
 	flags.BoolVar(detach, "d", false, "")
-	keep := flags.Bool("keep", false, "")
+	keep := flags.Bool("keep", false, "do not remove it when it has ended")
 	if err := arguments(flags, args, 1, 1); err != nil {
 		return 0, err
 	}
@@ -33,22 +34,17 @@ func (a *app) run(args []string) (int, error) {
 		// It is listened for them before there is a container, so none is lost.
 		signals = listen()
 	}
-	var console *runtime.Console
-	if request.Config.Process.Terminal && !*detach && m.io.ConsoleSocket == "" {
-		if console, err = runtime.NewConsole(); err != nil {
-			return 0, in("run", err)
-		}
-		defer console.Close()
-		m.io.Console = console.Socket()
+	console, err := terminal(request.Config.Process, *detach, &m.io)
+	if err != nil {
+		return 0, in("run", err)
 	}
+	defer console.Close()
 	pid, err := a.rt.Create(request, m.io)
 	if err != nil {
 		return statusOf(err), in("run", err)
 	}
-	if console != nil {
-		if err := console.Attach(os.Stdin, os.Stdout); err != nil {
-			return statusOf(err), errors.Join(in("run", err), a.forget(id))
-		}
+	if err := console.Attach(os.Stdin, os.Stdout); err != nil {
+		return statusOf(err), errors.Join(in("run", err), a.forget(id))
 	}
 	warning, err := a.rt.Start(id)
 	a.warn(warning)
@@ -63,6 +59,19 @@ func (a *app) run(args []string) (int, error) {
 		return status, err
 	}
 	return status, errors.Join(err, a.forget(id))
+}
+
+// terminal is who waits for the terminal of a process that is waited for, if it has one
+// and no other program does; else there is nobody, which is a console, too.
+func terminal(p *specs.Process, detach bool, io *runtime.IO) (*runtime.Console, error) {
+	if !p.Terminal || detach || io.ConsoleSocket != "" {
+		return nil, nil
+	}
+	console, err := runtime.NewConsole()
+	if err == nil {
+		io.Console = console.Socket()
+	}
+	return console, err
 }
 
 // forget removes a container that has ended, or shall.

@@ -13,9 +13,9 @@ import (
 // spec writes a configuration to begin with.
 func (a *app) spec(args []string) (int, error) {
 	flags := newFlags("spec")
-	bundle := flags.String("bundle", ".", "")
+	bundle := flags.String("bundle", ".", "write it to `DIR`")
 	flags.StringVar(bundle, "b", ".", "")
-	rootless := flags.Bool("rootless", false, "")
+	rootless := flags.Bool("rootless", false, "for a user who is not root")
 	if err := arguments(flags, args, 0, 0); err != nil {
 		return 0, err
 	}

@@ -22,6 +22,7 @@
 package caps
 
 import (
+	"errors"
 	"fmt"
 	"math/bits"
 	"os"
@@ -71,9 +72,6 @@ func (s Set) Names() []string {
 	}
 	return list
 }
-
-// Has reports whether all of other is in the set.
-func (s Set) Has(other Set) bool { return s&other == other }
 
 // FromSpec reads process.capabilities, and which of its names nobody can be granted: the
 // specification wants a warning for those and no failure. Either there is none of that
@@ -192,6 +190,25 @@ func (s Sets) Apply() error {
 	return nil
 }
 
+// Powerless does something without any effective capability.
+func Powerless(do func() error) error {
+	head := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var own [2]unix.CapUserData
+	if err := unix.Capget(&head, &own[0]); err != nil {
+		return fmt.Errorf("capget: %w", err)
+	}
+	none := own
+	none[0].Effective, none[1].Effective = 0, 0
+	if err := unix.Capset(&head, &none[0]); err != nil {
+		return fmt.Errorf("give up effective capabilities: %w", err)
+	}
+	err := do()
+	if again := unix.Capset(&head, &own[0]); again != nil {
+		err = errors.Join(err, fmt.Errorf("take effective capabilities back: %w", again))
+	}
+	return err
+}
+
 // half is one of the two 32-bit parts in which capset(2) takes its sets.
 func (s Sets) half(shift uint) unix.CapUserData {
 	return unix.CapUserData{
@@ -203,32 +220,3 @@ func (s Sets) half(shift uint) unix.CapUserData {
 
 // String is the set as /proc/PID/status shows it.
 func (s Set) String() string { return fmt.Sprintf("%016x", uint64(s)) }
-
-// Get reads the five sets of the calling thread.
-func Get() (Sets, error) {
-	var s Sets
-	head := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-	var halves [2]unix.CapUserData
-	if err := unix.Capget(&head, &halves[0]); err != nil {
-		return s, fmt.Errorf("capget: %w", err)
-	}
-	for i, half := range halves {
-		s.Effective |= Set(half.Effective) << (32 * i)
-		s.Permitted |= Set(half.Permitted) << (32 * i)
-		s.Inheritable |= Set(half.Inheritable) << (32 * i)
-	}
-	for number := range uintptr(64) {
-		// EINVAL is the end: the kernel has no such capability.
-		s.Bounding |= bit(number, unix.PR_CAPBSET_READ, number, 0)
-		s.Ambient |= bit(number, unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_IS_SET, number)
-	}
-	return s, nil
-}
-
-// bit is the set of the capability if prctl(2) says 1 on it.
-func bit(number uintptr, option int, a, b uintptr) Set {
-	if has, err := unix.PrctlRetInt(option, a, b, 0, 0); err != nil || has == 0 {
-		return 0
-	}
-	return 1 << number
-}

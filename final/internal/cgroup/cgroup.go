@@ -21,7 +21,8 @@
 //
 // Freeze, Thaw, Signal, Kill, Procs, Stats, WatchOOM, Update and Remove work on a
 // Cgroup that was made now or was read back from JSON. A process that joins later is
-// born in Sub or Beside. Own delegates to the container, and where systemd rules,
+// born in Sub or Beside; a controller that is needed later is found by Missing, and Join
+// has the container join it. Own delegates to the container, and where systemd rules,
 // StartScope and Adopt take the place of Make: systemd wants a process that is there
 // already.
 //

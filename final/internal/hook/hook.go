@@ -2,6 +2,7 @@
 // container's life, with the container's state as JSON on their standard input.
 //
 //	err := hook.Run("createRuntime", spec.Hooks.CreateRuntime, state)
+//	warnings := hook.RunAll("poststop", spec.Hooks.Poststop, state)
 //
 // A hook that fails, or does not end within its time, is an error that says what it
 // wrote. See the OCI runtime specification, config.md, "POSIX-platform Hooks".
@@ -22,23 +23,38 @@ import (
 
 // Run runs the hooks of one moment, one after the other, up to the first that fails.
 func Run(name string, all []specs.Hook, state specs.State) error {
-	if len(all) == 0 {
-		return nil
-	}
-	text, err := json.Marshal(state)
-	if err != nil {
-		return err
-	}
-	for i, hook := range all {
-		if err := run(hook, text); err != nil {
-			return fmt.Errorf("hook %s[%d]: %w", name, i, err)
+	for i := range all {
+		if err := run(name, all, i, state); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// run runs one hook.
-func run(hook specs.Hook, state []byte) error {
+// RunAll runs all hooks of a moment at which those that fail are worth a warning, and
+// the others are run as if they had not.
+func RunAll(name string, all []specs.Hook, state specs.State) error {
+	var found []error
+	for i := range all {
+		found = append(found, run(name, all, i, state))
+	}
+	return errors.Join(found...)
+}
+
+// run runs one hook of a moment, and names it in its error.
+func run(name string, all []specs.Hook, i int, state specs.State) error {
+	text, err := json.Marshal(state)
+	if err == nil {
+		err = execute(all[i], text)
+	}
+	if err != nil {
+		return fmt.Errorf("hook %s[%d]: %w", name, i, err)
+	}
+	return nil
+}
+
+// execute executes a hook and waits for its end.
+func execute(hook specs.Hook, state []byte) error {
 	ctx, cancel := context.Background(), func() {}
 	if hook.Timeout != nil {
 		limit := time.Duration(*hook.Timeout) * time.Second

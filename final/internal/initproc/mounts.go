@@ -15,7 +15,11 @@ func (p *process) mounts(action plan.Action) (mine bool, err error) {
 	case plan.Propagate:
 		err = unix.Mount("", "/", "", op.Flags, "")
 	case plan.BindRoot:
-		p.root, err = rootfs.Bind(op.Path)
+		if tree := p.job.Files[op.From]; tree != 0 {
+			p.root, err = rootfs.Attach(tree, op.Path)
+		} else {
+			p.root, err = rootfs.Bind(op.Path)
+		}
 	case plan.Mount:
 		err = p.root.Mount(rootfs.FS{
 			Type: op.Type, Source: op.Source, Target: op.Target, Flags: op.Flags,

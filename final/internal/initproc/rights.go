@@ -7,6 +7,7 @@ import (
 	"strings"
 	"syscall"
 
+	"lab/final/internal/caps"
 	"lab/final/internal/plan"
 	"lab/final/internal/seccomp"
 	"lab/final/internal/spec"
@@ -31,6 +32,11 @@ func (p *process) limits(action plan.Action) (mine bool, err error) {
 			Size: unix.SizeofSchedAttr, Policy: op.Policy, Flags: op.Flags, Nice: op.Nice,
 			Priority: op.Priority, Runtime: op.Runtime, Deadline: op.Deadline, Period: op.Period,
 		}, 0)
+	case plan.Affinity:
+		var cpus unix.CPUSet
+		if cpus, err = spec.CPUs(op.CPUs); err == nil {
+			err = unix.SchedSetaffinity(0, &cpus)
+		}
 	case plan.IOPriority:
 		const shift = 13 // IOPRIO_CLASS_SHIFT
 		err = call(unix.SYS_IOPRIO_SET, 1, 0, uintptr(op.Class<<shift|op.Priority))
@@ -87,6 +93,8 @@ func (p *process) rights(action plan.Action) (mine bool, err error) {
 		err = keepFiles(op.From)
 	case plan.Seccomp:
 		err = p.filter(op)
+	case plan.Label:
+		err = label(op)
 	case plan.Exec:
 		err = p.exec(op)
 	default:
@@ -182,16 +190,22 @@ func findProgram(op plan.FindProgram) (path string, err error) {
 	return path, err
 }
 
-// asUser does something as the container's user, and is root again.
+// asUser does something as the container's user, and is who it was again. Root loses its
+// power over permissions with the change; who has it without being root, in a user
+// namespace that has none, gives it up for the moment.
 func asUser(uid, gid uint32, do func() error) error {
+	ownUID, ownGID := os.Geteuid(), os.Getegid()
 	err := as(unix.SetfsgidRetGid, int(gid))
 	if err == nil {
 		err = as(unix.SetfsuidRetUid, int(uid))
 	}
-	if err == nil {
+	switch {
+	case err == nil && ownUID == 0:
 		err = do()
+	case err == nil:
+		err = caps.Powerless(do)
 	}
-	return errors.Join(err, as(unix.SetfsuidRetUid, 0), as(unix.SetfsgidRetGid, 0))
+	return errors.Join(err, as(unix.SetfsuidRetUid, ownUID), as(unix.SetfsgidRetGid, ownGID))
 }
 
 // as changes the identity and makes sure of it: these calls tell no error.

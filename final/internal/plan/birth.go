@@ -82,6 +82,9 @@ type Clone struct {
 	UIDs       []specs.LinuxIDMapping     `json:"uids,omitempty"`
 	GIDs       []specs.LinuxIDMapping     `json:"gids,omitempty"`
 	IntoCgroup bool                       `json:"intoCgroup,omitempty"`
+	// UID and GID are who init is, in its user namespace, until it is the user.
+	UID uint32 `json:"uid,omitempty"`
+	GID uint32 `json:"gid,omitempty"`
 	// Offsets are what the clocks of a time namespace are ahead by.
 	Offsets map[string]specs.LinuxTimeOffset `json:"offsets,omitempty"`
 }
@@ -106,9 +109,14 @@ func (c Clone) Words() Words {
 	for _, m := range c.GIDs {
 		tools = append(tools, fmt.Sprintf("--map-groups=%d,%d,%d", m.HostID, m.ContainerID, m.Size))
 	}
+	as := ""
+	if c.UID != 0 || c.GID != 0 {
+		as = fmt.Sprintf("setresgid(%d, …); setresuid(%d, …); ", c.GID, c.UID)
+	}
 	return Words{
-		Does:  "clone init",
-		Call:  fmt.Sprintf("clone3({flags=%s}); execve(\"fd:binary\", [\"init\"])", or(flags)),
+		Does: "clone init",
+		Call: fmt.Sprintf("clone3({flags=%s}); %sexecve(\"fd:binary\", [\"init\"])",
+			or(flags), as),
 		Shell: strings.Join(append(tools, "minirun", "init"), " "),
 		Man:   "clone(2)",
 		Undo:  "kill(pid:init, SIGKILL)",

@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"errors"
 	"path/filepath"
 
 	"lab/final/internal/caps"
@@ -91,6 +90,7 @@ func (c *compiler) path(p string) string {
 
 // birth compiles how init comes to be.
 func (c *compiler) birth() error {
+	c.modules(c.config.Process)
 	c.add(TitlePID, Runtime, "fd:binary", OpenBinary{})
 	c.add(TitlePID, Runtime, "fd:start", Listen{})
 	if c.config.Process.Terminal {
@@ -113,9 +113,7 @@ func (c *compiler) birth() error {
 			c.add(titleOf(kind), Runtime, "", Join{kind, n.Path})
 		}
 	}
-	if err := c.maps(&clone); err != nil {
-		return err
-	}
+	c.maps(&clone)
 	c.add(TitlePID, Runtime, "pid:init", clone)
 	if len(clone.UIDs) > 0 {
 		c.add(TitleUser, Runtime, "", WriteMaps{clone.UIDs, clone.GIDs})
@@ -137,18 +135,31 @@ func (c *compiler) dialListener() {
 }
 
 // maps says whom the ids of init's user namespace stand for.
-func (c *compiler) maps(clone *Clone) error {
-	if !c.makes(specs.UserNamespace) {
-		return nil
+func (c *compiler) maps(clone *Clone) {
+	if c.makes(specs.UserNamespace) {
+		clone.UIDs, clone.GIDs = c.config.Linux.UIDMappings, c.config.Linux.GIDMappings
+		c.maker(clone, c.config.Process.User)
 	}
-	l := c.config.Linux
-	clone.UIDs, clone.GIDs = l.UIDMappings, l.GIDMappings
-	// Root of the namespace makes the container, whoever its command will be.
-	if !has(l.UIDMappings, 0) || !has(l.GIDMappings, 0) {
-		return errors.New(".linux.uidMappings: they have no uid 0 or no gid 0, " +
-			"who would make the container")
+}
+
+// maker says who makes the container, or adds to it, whoever its command will be: root of
+// its user namespace. Where that has no root it is somebody else with all capabilities.
+func (c *compiler) maker(clone *Clone, user specs.User) {
+	if c.makes(specs.UserNamespace) {
+		clone.UID = oneOf(c.config.Linux.UIDMappings, user.UID)
+		clone.GID = oneOf(c.config.Linux.GIDMappings, user.GID)
 	}
-	return nil
+}
+
+// oneOf is an id that is mapped: 0, or the wanted one, or the first.
+func oneOf(all []specs.LinuxIDMapping, wanted uint32) uint32 {
+	switch {
+	case has(all, 0):
+		return 0
+	case has(all, wanted):
+		return wanted
+	}
+	return all[0].ContainerID
 }
 
 // has reports whether an id of the container is mapped.

@@ -99,6 +99,9 @@ func (c *compiler) become(p *specs.Process) error {
 	// A filter that is loaded early is written for the command, and need not allow these.
 	c.add(TitleExec, Init, "", Chdir{p.Cwd, p.User.UID, p.User.GID})
 	c.add(TitleExec, Init, "", CloseFiles{3 + c.request.PreserveFDs})
+	for _, l := range labels(p) {
+		c.add(TitleUser, Init, "", l)
+	}
 	if filter != nil && !p.NoNewPrivileges {
 		// To filter without no_new_privs takes CAP_SYS_ADMIN, which goes with the rest.
 		c.add(TitleUser, Init, "", *filter)

@@ -17,6 +17,25 @@ import (
 
 // root compiles the root file system and what is mounted in it.
 func (c *compiler) root() error {
+	c.add(TitleMount, Init, "", Propagate{Flags: c.parting()})
+	bind := BindRoot{Path: c.path(c.config.Root.Path)}
+	if c.opensAhead() && !c.request.NoPivot {
+		bind.From = RootTree
+	}
+	c.add(TitleMount, Init, "fd:root", bind)
+	for i, m := range c.config.Mounts {
+		if err := c.mount(i, m); err != nil {
+			return fmt.Errorf(".mounts[%d]: %s: %w", i, m.Destination, err)
+		}
+	}
+	if cwd := path.Clean(c.config.Process.Cwd); cwd != "/" {
+		c.add(TitleMount, Init, "", MakeDir{cwd})
+	}
+	return nil
+}
+
+// parting is how the container's mounts are parted from those they are copies of.
+func (c *compiler) parting() uintptr {
 	flags := uintptr(unix.MS_REC | unix.MS_SLAVE)
 	if p := c.config.Linux.RootfsPropagation; p != "" {
 		// A shared root is made so at the end: pivot_root(2) refuses one.
@@ -27,17 +46,7 @@ func (c *compiler) root() error {
 	if flags&unix.MS_UNBINDABLE != 0 {
 		flags = unix.MS_REC | unix.MS_PRIVATE // the root itself has to be bound yet
 	}
-	c.add(TitleMount, Init, "", Propagate{Flags: flags})
-	c.add(TitleMount, Init, "fd:root", BindRoot{c.path(c.config.Root.Path)})
-	for i, m := range c.config.Mounts {
-		if err := c.mount(i, m); err != nil {
-			return fmt.Errorf(".mounts[%d]: %s: %w", i, m.Destination, err)
-		}
-	}
-	if cwd := path.Clean(c.config.Process.Cwd); cwd != "/" {
-		c.add(TitleMount, Init, "", MakeDir{cwd})
-	}
-	return nil
+	return flags
 }
 
 // mount compiles one entry of mounts.
@@ -55,7 +64,7 @@ func (c *compiler) mount(i int, m specs.Mount) error {
 			Source: c.path(m.Source), Target: target, Recursive: h.recursive,
 			Attrs: h.attrs, Tree: h.tree, Propagation: h.propagation,
 		}
-		if mapped(m, h) {
+		if mapped(m, h) || c.opensAhead() {
 			bind.From = TreeSlot(i)
 		}
 		c.add(TitleVolumes, Init, "", bind)
@@ -73,7 +82,7 @@ func (c *compiler) mount(i int, m specs.Mount) error {
 	}
 	c.add(TitleMount, Init, "", Mount{
 		Type: kind, Source: cmp.Or(m.Source, kind), Target: target, Flags: h.flags,
-		Data: joined(h.data), Propagation: h.propagation, CopyUp: h.copyUp,
+		Data: joined(c.labeled(kind, h.data)), Propagation: h.propagation, CopyUp: h.copyUp,
 	})
 	if kind == "sysfs" {
 		// A sysfs shows a network namespace, and is refused to who has no rights there.

@@ -13,6 +13,7 @@ import (
 	"lab/final/internal/plan"
 	"lab/final/internal/spec"
 
+	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -242,4 +243,33 @@ func TestLastVariableCounts(t *testing.T) {
 		}
 	}
 	t.Fatal("nothing is executed")
+}
+
+// A process that is added computes where it is told to, before and after its birth, and
+// is confined as init is unless it says how.
+func TestAdded(t *testing.T) {
+	request := ask(t, "process")
+	process := *request.Config.Process
+	process.ApparmorProfile = ""
+	process.SelinuxLabel = "system_u:system_r:other_t:s0"
+	process.ExecCPUAffinity = &specs.CPUAffinity{Initial: "0-1", Final: "2"}
+	p, err := plan.CompileExec(request, &process, 4711, v2())
+	require.NoError(t, err)
+	var did []plan.Action
+	for _, op := range p.All() {
+		switch op.Do.(type) {
+		case plan.Affinity, plan.Require, plan.Clone, plan.Label, plan.Exec:
+			did = append(did, op.Do)
+		}
+	}
+	assert.Equal(t, []plan.Action{
+		plan.Require{Module: plan.AppArmor},
+		plan.Require{Module: plan.SELinux},
+		plan.Affinity{CPUs: "0-1"},
+		plan.Clone{},
+		plan.Affinity{CPUs: "2"},
+		plan.Label{Module: plan.AppArmor, Text: "lab-default"},
+		plan.Label{Module: plan.SELinux, Text: "system_u:system_r:other_t:s0"},
+		plan.Exec{Args: process.Args, Env: process.Env},
+	}, did)
 }

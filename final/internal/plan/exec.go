@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 
 	"lab/final/internal/spec"
@@ -38,6 +39,15 @@ func (j JoinInit) Words() Words {
 	}
 }
 
+// confinedAs is a process that names no label of its own, with those of init: else it
+// would not be confined at all.
+func confinedAs(process, init *specs.Process) *specs.Process {
+	p := *process
+	p.ApparmorProfile = cmp.Or(p.ApparmorProfile, init.ApparmorProfile)
+	p.SelinuxLabel = cmp.Or(p.SelinuxLabel, init.SelinuxLabel)
+	return &p
+}
+
 // CompileExec says what adds a process to a running container, whose configuration is
 // in the request; process is what to execute, init the container's first process.
 func CompileExec(
@@ -47,6 +57,8 @@ func CompileExec(
 		return Plan{}, err
 	}
 	c := &compiler{id: request.ID, request: request, config: request.Config, host: host}
+	process = confinedAs(process, c.config.Process)
+	c.modules(process)
 	c.add(TitlePID, Runtime, "fd:binary", OpenBinary{})
 	if process.Terminal {
 		c.add(TitlePID, Runtime, "fd:console", DialConsole{})
@@ -54,10 +66,14 @@ func CompileExec(
 	c.dialListener()
 	c.add(TitleCgroups, Runtime, "", JoinInit{init})
 	c.add(TitlePID, Runtime, "", Enter{init})
-	c.add(TitlePID, Runtime, "pid:process", Clone{})
+	c.affinity(Runtime, process)
+	var clone Clone
+	c.maker(&clone, process.User)
+	c.add(TitlePID, Runtime, "pid:process", clone)
 	if score := c.config.Process.OOMScoreAdj; score != nil {
 		c.add(TitleCgroups, Runtime, "", OOMScore{*score})
 	}
+	c.affinity(Init, process)
 	c.add(TitlePID, Init, "", NewSession{})
 	c.keyring()
 	if process.Terminal {

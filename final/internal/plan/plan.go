@@ -201,5 +201,6 @@ func kinds() map[string]maker {
 		"NoNewPrivs": as[NoNewPrivs], "Seccomp": as[Seccomp], "Bounding": as[Bounding],
 		"SetUser": as[SetUser], "Capabilities": as[Capabilities], "Chdir": as[Chdir],
 		"CloseFiles": as[CloseFiles], "Exec": as[Exec],
+		"Label": as[Label], "Affinity": as[Affinity],
 	}
 }

@@ -46,10 +46,19 @@ func propagationWord(flags uintptr) string {
 // mounts, and opens it: every path in it is resolved from there.
 type BindRoot struct {
 	Path string `json:"path"`
+	From string `json:"from,omitempty"` // the slot of a tree that is open already
 }
 
 // Words tell about it.
 func (b BindRoot) Words() Words {
+	if b.From != "" {
+		return Words{
+			Does: "make " + b.Path + " a mount",
+			Call: fmt.Sprintf("move_mount(%s, %q)  or, if init cannot reach that,  "+
+				"move_mount(%s, \"/\")", b.From, b.Path, b.From),
+			Man: "open_tree(2)",
+		}
+	}
 	return Words{
 		Does: "make " + b.Path + " a mount",
 		Call: fmt.Sprintf("mount(%q, %q, NULL, MS_BIND|MS_REC, NULL); open(%q, O_PATH)",

@@ -130,8 +130,8 @@ func (r *Runtime) Update(id string, changes *specs.LinuxResources) error {
 		return err
 	}
 	devices := changes.Devices != nil
-	if err := limit(c.Cgroup, merged, devices); err != nil {
-		return errors.Join(err, limit(c.Cgroup, old, devices))
+	if err := r.limit(c, merged, devices); err != nil {
+		return errors.Join(err, r.limit(c, old, devices))
 	}
 	c.Resources = merged
 	return r.save(c)
@@ -151,7 +151,7 @@ func (r *Runtime) resources(c *record) (*specs.LinuxResources, error) {
 
 // limit writes limits to the cgroup of a container that runs. What devices it may use is
 // left alone if nothing is said of them: on version 1 there are none for a moment.
-func limit(group *cgroup.Cgroup, resources *specs.LinuxResources, devices bool) error {
+func (r *Runtime) limit(c *record, resources *specs.LinuxResources, devices bool) error {
 	host, err := cgroup.ReadHost()
 	if err != nil || resources == nil {
 		return err
@@ -164,8 +164,31 @@ func limit(group *cgroup.Cgroup, resources *specs.LinuxResources, devices bool) 
 	if err != nil {
 		return err
 	}
-	if err := group.Update(limits.Writes); err != nil || len(limits.Devices) == 0 {
+	if err := r.join(c, host, limits.Needed); err != nil {
 		return err
 	}
-	return group.Filter(limits.Devices)
+	if err := c.Cgroup.Update(limits.Writes); err != nil || len(limits.Devices) == 0 {
+		return err
+	}
+	return c.Cgroup.Filter(limits.Devices)
+}
+
+// join has a container join the controllers that it was made without, after a note of
+// where that will be.
+func (r *Runtime) join(c *record, host cgroup.Host, needed []string) error {
+	places, err := c.Cgroup.Missing(host, needed)
+	if err != nil || len(places) == 0 {
+		return err
+	}
+	noted := *c
+	group := *c.Cgroup
+	group.Places = append(slices.Clone(group.Places), intended(places)...)
+	noted.Cgroup = &group
+	if err := r.save(&noted); err != nil {
+		return err
+	}
+	if err := c.Cgroup.Join(places); err != nil {
+		return err // the note stays, by which delete finds what there is
+	}
+	return r.save(c)
 }

@@ -11,7 +11,7 @@ import (
 )
 
 // Console is who waits for the terminal of a container that is run in the foreground,
-// and passes on what is typed and shown.
+// and passes on what is typed and shown. Nil is nobody: there is no terminal.
 type Console struct {
 	ours, theirs *os.File
 	master       *os.File
@@ -37,6 +37,9 @@ func (c *Console) Socket() *os.File { return c.theirs }
 
 // Attach takes the terminal that init has sent, and connects it with ours.
 func (c *Console) Attach(in, out *os.File) error {
+	if c == nil {
+		return nil
+	}
 	if err := c.receive(); err != nil {
 		return fmt.Errorf("receive the terminal: %w", err)
 	}
@@ -95,6 +98,9 @@ func (c *Console) Resize(ours *os.File) {
 
 // Close waits until all was shown, and gives our terminal its mode back.
 func (c *Console) Close() {
+	if c == nil {
+		return
+	}
 	if c.master != nil {
 		<-c.done
 		_ = c.master.Close() // nobody is left at the other end

@@ -36,7 +36,7 @@ func (r *Runtime) Create(request *spec.Container, streams IO) (pid int, err erro
 	if err != nil {
 		return 0, err
 	}
-	r.warn(p.Warnings)
+	r.tell(p)
 	lock, err := r.claim(request.ID)
 	if err != nil {
 		return 0, err
@@ -191,7 +191,7 @@ func (c *creation) undo() error {
 	}
 	if c.record.Init.PID > 0 {
 		// What they say is of no interest any longer: there is no container.
-		_ = hook.Run("poststop", c.record.Hooks.Poststop, c.record.oci(specs.StateStopped))
+		_ = hook.RunAll("poststop", c.record.Hooks.Poststop, c.record.oci(specs.StateStopped))
 	}
 	return errors.Join(err, os.RemoveAll(c.rt.dir(c.record.ID)))
 }

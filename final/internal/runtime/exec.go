@@ -52,7 +52,7 @@ func (r *Runtime) Exec(id string, e Exec) (pid int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	r.warn(p.Warnings)
+	r.tell(p)
 	j := &joining{launch: newLaunch(request, host, e.IO, p), record: record, sub: e.Sub}
 	j.hide = true
 	j.born = func(int) (specs.State, error) { return record.oci(specs.StateRunning), nil }

@@ -82,11 +82,14 @@ func (l *launch) perform(action plan.Action) (err error) {
 		err = l.join(op)
 	case plan.Clone:
 		err = l.clone(op)
+	case plan.Require:
+		err = require(op)
+	case plan.Affinity:
+		err = affinity(op)
 	case plan.WriteMaps:
 		// The clone that was waited for has done it.
 	case plan.OOMScore:
-		path := fmt.Sprintf("/proc/%d/oom_score_adj", l.pid)
-		err = os.WriteFile(path, fmt.Append(nil, op.Value), 0)
+		err = oomScore(l.pid, op.Value)
 	default:
 		err = fmt.Errorf("the runtime cannot do %s", plan.Kind(action))
 	}
@@ -118,6 +121,7 @@ func (l *launch) clone(op plan.Clone) error {
 		l.child.New |= plan.CloneFlag(kind)
 	}
 	l.child.UIDs, l.child.GIDs, l.child.Offsets = op.UIDs, op.GIDs, op.Offsets
+	l.child.UID, l.child.GID = op.UID, op.GID
 	if l.birth != nil {
 		l.child.Cgroup = l.birth.Dir()
 	}
@@ -153,7 +157,7 @@ func (l *launch) hand(socket *os.File) wire.Job {
 	l.child.Env = []string{"GOMAXPROCS=1"}
 	l.child.Files = append(l.child.Files, socket)
 	job := wire.Job{Files: map[string]int{}, Hide: l.hide}
-	slots := []string{"fd:start", "fd:console", "fd:listener"}
+	slots := []string{"fd:start", "fd:console", "fd:listener", plan.RootTree}
 	for i := range l.request.Config.Mounts {
 		slots = append(slots, plan.TreeSlot(i))
 	}

@@ -4,9 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	goruntime "runtime"
 	"strconv"
 	"strings"
 	"time"
+
+	"lab/final/internal/plan"
+	"lab/final/internal/spec"
 
 	"golang.org/x/sys/unix"
 )
@@ -38,6 +42,48 @@ func startOf(pid int) (uint64, error) {
 		return 0, fmt.Errorf("/proc/%d/stat: %q", pid, text)
 	}
 	return strconv.ParseUint(fields[startTime], 10, 64)
+}
+
+// affinity has this thread, and so the process that it clones, compute on some
+// processors alone. The thread stays that goroutine's for good.
+func affinity(op plan.Affinity) error {
+	goruntime.LockOSThread()
+	cpus, err := spec.CPUs(op.CPUs)
+	if err != nil {
+		return err
+	}
+	return unix.SchedSetaffinity(0, &cpus)
+}
+
+// oomScore makes a process more or less likely to be killed when memory runs out. That it
+// may not be less likely is told without "permission denied": by these words clients know
+// a command that may not be executed, and make 126 of them.
+//
+//	echo -500 > /proc/PID/oom_score_adj
+func oomScore(pid, value int) error {
+	path := fmt.Sprintf("/proc/%d/oom_score_adj", pid)
+	err := os.WriteFile(path, fmt.Append(nil, value), 0)
+	if !errors.Is(err, unix.EACCES) {
+		return err
+	}
+	own, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	return fmt.Errorf("it is %s, and to lower it takes CAP_SYS_RESOURCE",
+		strings.TrimSpace(string(own)))
+}
+
+// require looks for a security module.
+//
+//	Y
+func require(op plan.Require) error {
+	text, err := os.ReadFile(op.File())
+	if err != nil || strings.HasPrefix(string(text), "N") {
+		return fmt.Errorf("there is no %s on this machine, and a label of it is asked for",
+			op.Module)
+	}
+	return nil
 }
 
 // alive reports whether the process runs still. A zombie does not.

@@ -24,6 +24,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"lab/final/internal/plan"
 	"lab/final/internal/spec"
 
 	"golang.org/x/sys/unix"
@@ -33,12 +34,18 @@ import (
 type Runtime struct {
 	Root string // a directory for state, made if need be
 
-	Warn func(what string) // is told what goes on without, or nil
+	Warn  func(what string) // is told what goes on without, or nil
+	Debug func(what string) // is told the operations before they are performed, or nil
 }
 
-// warn tells what a plan goes on without.
-func (r *Runtime) warn(all []string) {
-	for _, what := range all {
+// tell tells what a plan does, and what it goes on without.
+func (r *Runtime) tell(p plan.Plan) {
+	if r.Debug != nil {
+		for i, op := range p.All() {
+			r.Debug(fmt.Sprintf("%d %s: %s", i+1, op.Side, op.Do.Words().Does))
+		}
+	}
+	for _, what := range p.Warnings {
 		if r.Warn != nil {
 			r.Warn(what)
 		}

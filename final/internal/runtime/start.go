@@ -34,11 +34,14 @@ func (r *Runtime) Start(id string) (warning, err error) {
 	if err := r.release(c); err != nil {
 		return nil, err
 	}
-	err = hook.Run("poststart", c.Hooks.Poststart, c.oci(specs.StateRunning))
-	if err == nil || !fatalPoststart(c.Version) {
-		return err, nil
+	state := c.oci(specs.StateRunning)
+	if !fatalPoststart(c.Version) {
+		return hook.RunAll("poststart", c.Hooks.Poststart, state), nil
 	}
-	return nil, errors.Join(err, c.Init.end())
+	if err := hook.Run("poststart", c.Hooks.Poststart, state); err != nil {
+		return nil, errors.Join(err, c.Init.end())
+	}
+	return nil, nil
 }
 
 // fatalPoststart reports whether a poststart hook that fails ends the container: from
@@ -131,7 +134,7 @@ func (r *Runtime) Delete(id string, force bool) (warning, err error) {
 	if err := r.sweep(c); err != nil {
 		return nil, err
 	}
-	warning = hook.Run("poststop", c.Hooks.Poststop, c.oci(specs.StateStopped))
+	warning = hook.RunAll("poststop", c.Hooks.Poststop, c.oci(specs.StateStopped))
 	return warning, os.RemoveAll(r.dir(id))
 }
 

@@ -106,11 +106,11 @@ func (r *Runtime) State(id string) (State, error) {
 	if err != nil {
 		return State{}, err
 	}
-	return r.tell(c), nil
+	return r.stateOf(c), nil
 }
 
-// tell makes a State of a record.
-func (r *Runtime) tell(c *record) State {
+// stateOf makes a State of a record.
+func (r *Runtime) stateOf(c *record) State {
 	s := State{
 		State: c.oci(r.status(c)), Rootfs: c.Rootfs, Created: c.Created,
 		Owner: fmt.Sprint(c.Owner),

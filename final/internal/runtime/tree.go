@@ -12,13 +12,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// openTree opens a part of the host whose files belong to others in the container.
+// openTree opens a part of the host for init, and gives its files other owners if that is
+// asked for. A mount made in it shall not be seen where it comes from.
 func openTree(op plan.OpenTree) (*os.File, error) {
 	fd, err := rootfs.OpenTree(op.Source, op.Recursive)
 	if err != nil {
 		return nil, err
 	}
 	tree := os.NewFile(uintptr(fd), op.Source)
+	if err := rootfs.SetPropagation(fd, op.Propagation); err != nil || len(op.UIDs) == 0 {
+		return tree, err
+	}
 	namespace, err := throwAway(op)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("make a user namespace: %w", err), tree.Close())

@@ -168,14 +168,3 @@ func TestNotifyAfterLoad(t *testing.T) {
 	out, _ := cmd.CombinedOutput() // it ends with statusOurs
 	require.Equal(t, "sched_yield: "+unix.ENOMSG.Error()+"\n", string(out))
 }
-
-// Whoever cannot hand the listener on is told why, and no program is started.
-func TestNotifyWithoutAnAgent(t *testing.T) {
-	given := only(specs.ActNotify)
-	given.ListenerPath = "/nowhere"
-	cmd := command(t, given, payload(t, unix.SYS_SCHED_YIELD, 0), "LISTENER=/nowhere")
-	out, _ := cmd.CombinedOutput()
-	require.Equal(t, statusOurs, cmd.ProcessState.ExitCode())
-	require.Equal(t, "connect to the seccomp listener /nowhere: no such file or directory\n",
-		string(out))
-}

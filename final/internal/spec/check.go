@@ -128,10 +128,6 @@ func checkUnsupported(c *specs.Spec) error {
 		{".linux.intelRdt", l.IntelRdt != nil},
 		{".linux.netDevices", len(l.NetDevices) > 0},
 		{".linux.memoryPolicy", l.MemoryPolicy != nil},
-		{".linux.mountLabel", l.MountLabel != ""},
-		{".process.execCPUAffinity", c.Process != nil && c.Process.ExecCPUAffinity != nil},
-		{".process.selinuxLabel", c.Process != nil && c.Process.SelinuxLabel != ""},
-		{".process.apparmorProfile", c.Process != nil && c.Process.ApparmorProfile != ""},
 	} {
 		if f.there {
 			found = append(found, wrong(f.field, "%w", ErrUnsupported))

@@ -219,7 +219,8 @@ func checkPaths(c *specs.Spec) error {
 			found = append(found, wrong(".linux.personality.flags", "%w", ErrUnsupported))
 		}
 	}
-	return errors.Join(append(found, text(".linux.cgroupsPath", l.CgroupsPath))...)
+	return errors.Join(append(found, text(".linux.cgroupsPath", l.CgroupsPath),
+		text(".linux.mountLabel", l.MountLabel))...)
 }
 
 // propagations are the values of rootfsPropagation. See mount_namespaces(7).

@@ -51,7 +51,9 @@ func CheckProcess(field string, p *specs.Process) error {
 		found = append(found, text(fmt.Sprintf("%s.env[%d]", field, i), pair))
 	}
 	found = append(found, text(field+".cwd", p.Cwd), checkRlimits(field+".rlimits", p.Rlimits),
-		checkOOM(field, p), checkPriorities(field, p))
+		checkOOM(field, p), checkPriorities(field, p), checkAffinity(field, p),
+		text(field+".apparmorProfile", p.ApparmorProfile),
+		text(field+".selinuxLabel", p.SelinuxLabel))
 	return errors.Join(found...)
 }
 

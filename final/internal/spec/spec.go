@@ -41,7 +41,6 @@ type Container struct {
 	// take a tenth of a start.
 	Text json.RawMessage `json:"config"`
 
-	ConsoleSocket bool // the terminal is sent to a socket of the caller's
 	PreserveFDs   int  // file descriptors from 3 on that the container keeps
 	NoPivot       bool // move the root with MS_MOVE instead of pivot_root(2)
 	NoNewKeyring  bool // keep the caller's session keyring

@@ -55,8 +55,8 @@ func TestWrong(t *testing.T) {
 		{"intelRdt", ".linux.intelRdt: not supported by minirun", func(c *specs.Spec) {
 			c.Linux.IntelRdt = &specs.LinuxIntelRdt{}
 		}},
-		{"affinity", ".process.execCPUAffinity: not supported by minirun", func(c *specs.Spec) {
-			c.Process.ExecCPUAffinity = &specs.CPUAffinity{}
+		{"affinity", `.process.execCPUAffinity.final: "3-1" is no list`, func(c *specs.Spec) {
+			c.Process.ExecCPUAffinity = &specs.CPUAffinity{Initial: "0-3,7", Final: "3-1"}
 		}},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -103,6 +103,7 @@ func (p *prepared) places() error {
 		}
 		p.target, p.join = c.Target.Fd(), c.Join
 	}
+	p.uid, p.gid = uintptr(c.UID), uintptr(c.GID)
 	p.inherits = (c.Join|c.New)&unix.CLONE_NEWUSER != 0
 	for _, n := range c.Namespaces {
 		here, err := n.isOurs()

@@ -35,7 +35,8 @@ type orders struct {
 	join       uintptr
 	namespaces []joined
 	unshare    uintptr // CLONE_NEWUSER, CLONE_NEWTIME
-	inherits   bool    // a user namespace changes: become its root
+	inherits   bool    // a user namespace changes: become its root, or
+	uid, gid   uintptr // somebody else there
 	waits      bool    // for maps or offsets
 	files      []uintptr
 	exe        uintptr
@@ -176,21 +177,22 @@ func enterNamespaces(o *orders) {
 	}
 }
 
-// becomeRoot takes the ids of the root of the user namespace: as anybody else this
-// process would lose its capabilities in the execve(2).
+// becomeRoot takes the ids of the root of the user namespace, or those that are asked
+// for: as anybody but root this process would lose its capabilities in the execve(2).
 //
 //go:norace
 //go:nosplit
 func becomeRoot(o *orders) {
-	_, _, errno := syscall.RawSyscall(unix.SYS_SETRESGID, 0, 0, 0)
+	_, _, errno := syscall.RawSyscall(unix.SYS_SETRESGID, o.gid, o.gid, o.gid)
 	if errno != 0 && errno != unix.EINVAL { // EINVAL: no group 0 in this namespace
 		o.fail(stepRoot, 0, errno)
 	}
-	_, _, errno = syscall.RawSyscall(unix.SYS_SETRESUID, 0, 0, 0)
-	if errno == unix.EINVAL {
-		keepCapabilities(o)
-	} else if errno != 0 {
+	_, _, errno = syscall.RawSyscall(unix.SYS_SETRESUID, o.uid, o.uid, o.uid)
+	if errno != 0 && errno != unix.EINVAL {
 		o.fail(stepRoot, 0, errno)
+	}
+	if errno != 0 || o.uid != 0 {
+		keepCapabilities(o)
 	}
 }
 

@@ -64,7 +64,10 @@ type Child struct {
 	// UIDs and GIDs are the maps of a new user namespace, Offsets the clocks of a new
 	// time namespace.
 	UIDs, GIDs []specs.LinuxIDMapping
-	Offsets    map[string]specs.LinuxTimeOffset
+	// UID and GID are who the child is in a user namespace that it makes or joins. As
+	// anybody but its root it has all capabilities as ambient ones.
+	UID, GID uint32
+	Offsets  map[string]specs.LinuxTimeOffset
 }
 
 // Namespace is one to join.
