@@ -73,7 +73,7 @@ func TestPID1IgnoresWhatItDoesNotHandle(t *testing.T) {
 			if applet == "hog" {
 				cmd.Args = append(cmd.Args, "--hold")
 			}
-			stdin, err := cmd.StdinPipe()
+			_, err := cmd.StdinPipe() // Wait closes it.
 			require.NoError(t, err)
 			require.NoError(t, asPID1(t, cmd).Start())
 			atRest(t, cmd.Process.Pid)
@@ -88,7 +88,6 @@ func TestPID1IgnoresWhatItDoesNotHandle(t *testing.T) {
 			case <-time.After(100 * time.Millisecond):
 			}
 			require.NoError(t, cmd.Process.Kill())
-			assert.NoError(t, stdin.Close())
 			assert.Error(t, <-ended)
 		})
 	}

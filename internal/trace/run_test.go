@@ -230,7 +230,10 @@ func TestVanishingProcesses(t *testing.T) {
 	_ = cmd.Process.Signal(unix.SIGINT) // it may be over
 	_ = cmd.Process.Signal(unix.SIGINT)
 	_ = cmd.Wait() // the status tells
-	assert.Equal(t, 6, cmd.ProcessState.ExitCode())
+	status := cmd.ProcessState.Sys().(syscall.WaitStatus)
+	// Where nothing was left behind it may have been at its end, and not listening.
+	over := status.Signaled() && status.Signal() == unix.SIGINT
+	assert.True(t, over || status.ExitStatus() == 6, "%v", cmd.ProcessState)
 }
 
 // Every line of --json is an object with its type, and the summary is the last.

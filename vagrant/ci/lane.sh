@@ -34,7 +34,8 @@ find_box() {
 }
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/lab-vagrant.XXXXXX")
-trap 'rm -rf "$work" || { sleep 1; rm -rf "$work"; }' EXIT
+# The signal that comes when our parent has ended, too, is none to be cut short by.
+trap 'trap "" INT TERM HUP; rm -rf "$work" || { sleep 1; rm -rf "$work"; }' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 find_box

@@ -20,6 +20,7 @@ type containerFlags struct {
 	tmpfs      []string
 	labels     []string
 	limits     limitFlags
+	host       hostFlags
 	pull       string
 }
 
@@ -39,6 +40,7 @@ func (f *containerFlags) add(flags *pflag.FlagSet) {
 	flags.StringArrayVar(&f.tmpfs, "tmpfs", nil, "a directory in memory: DIR[:OPTIONS]")
 	flags.StringArrayVarP(&f.labels, "label", "l", nil, "a label, NAME=VALUE or NAME")
 	f.limits.add(flags, r)
+	f.host.add(flags, r)
 	flags.StringVar(&f.pull, "pull", pullMissing,
 		"whether to pull the image: missing, always or never")
 	flags.Bool("help", false, "show this") // -h is the host name's
@@ -59,6 +61,9 @@ func (f *containerFlags) request(flags *pflag.FlagSet, args []string) (engine.Re
 		r.Entrypoint = &f.entrypoint
 	}
 	err := f.limits.read(flags, &r)
+	if err == nil {
+		err = f.host.read(&r)
+	}
 	if err != nil {
 		return r, err
 	}

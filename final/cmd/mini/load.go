@@ -29,10 +29,10 @@ func newLoad(a *app) *cobra.Command {
 				return err
 			}
 			for _, img := range images {
-				for _, name := range img.Names {
+				for _, name := range img.As {
 					fmt.Fprintln(cmd.OutOrStdout(), "Loaded image:", name.Familiar())
 				}
-				if len(img.Names) == 0 {
+				if len(img.As) == 0 {
 					fmt.Fprintln(cmd.OutOrStdout(), "Loaded image ID:", img.ID())
 				}
 			}
@@ -45,7 +45,7 @@ func newLoad(a *app) *cobra.Command {
 }
 
 // load takes in an archive.
-func (a *app) load(input string) ([]*image.Image, error) {
+func (a *app) load(input string) ([]image.Saved, error) {
 	store, err := a.images()
 	if err != nil {
 		return nil, fmt.Errorf("load: %w", err)

@@ -81,7 +81,13 @@ func (f *psFlags) print(cmd *cobra.Command, e *engine.Engine) error {
 		if f.last > 0 && len(rows) == f.last {
 			break
 		}
-		rows = append(rows, f.row(c, time.Now()))
+		r := f.row(c, time.Now())
+		if c.State.Running && len(c.HostConfig.Ports) > 0 {
+			if r.Ports, err = ports(e, c); err != nil {
+				return err
+			}
+		}
+		rows = append(rows, r)
 	}
 	if f.quiet {
 		f.format = "{{.ID}}"
@@ -113,6 +119,16 @@ func (f *psFlags) row(c *engine.Container, now time.Time) row {
 		State: c.State.Status, Labels: strings.Join(labels, ","),
 		Networks: c.HostConfig.NetworkMode,
 	}
+}
+
+// ports are those that a running container publishes.
+func ports(e *engine.Engine, c *engine.Container) (string, error) {
+	_, published, err := e.Addresses(c)
+	var words []string
+	for _, p := range published {
+		words = append(words, p.String())
+	}
+	return strings.Join(words, ", "), err
 }
 
 // ellipsis cuts a text short.

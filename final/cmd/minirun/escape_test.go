@@ -227,8 +227,8 @@ func numbers(text string) string {
 	return all.String()
 }
 
-// A caller who ignores and blocks signals, and has a limit of open files of its own,
-// hands on the limit and nothing else.
+// A caller who ignores and blocks signals, and has a limit of open files and a slack of
+// timers of its own, hands on the limit and the slack and nothing else.
 func TestSignalsAreClean(t *testing.T) {
 	busybox := need.Tool(t, "busybox", "busybox-static")
 	e := newEngine(t, "/busybox", "sleep", "1000")
@@ -256,6 +256,7 @@ func TestSignalsAreClean(t *testing.T) {
 			assert.Equal(t, "0000000000000000", field(t, pid, name), name)
 		}
 		assert.Regexp(t, `Max open files +777 `, proc(t, pid, "limits"))
+		assert.Equal(t, "77777\n", proc(t, pid, "timerslack_ns"))
 	}
 	// The caller was what it is meant to be.
 	cmd := exec.CommandContext(t.Context(), path, "deaf", busybox, "cat", "/proc/self/status")

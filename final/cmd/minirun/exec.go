@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"lab/final/internal/object"
 	"lab/final/internal/runtime"
 	"lab/final/internal/spec"
 	"lab/final/internal/stage"
@@ -76,29 +77,28 @@ func (a *app) exec(args []string) (int, error) {
 	if err := stage.Protect(); err != nil {
 		return 0, in("exec", err)
 	}
+	var heard *ear
+	if !e.detach {
+		heard = listen()
+	}
 	id := flags.Arg(0)
-	process, err := e.process(a.rt, id, flags.Args()[1:])
-	if err != nil {
+	if err := e.read(a.rt, id, flags.Args()[1:]); err != nil {
 		return 0, in("exec", err)
 	}
-	e.Process = process
 	if err := absolute(&e.IO); err != nil {
 		return 0, err
 	}
-	return a.add(id, e)
+	return a.add(id, e, heard)
 }
 
 // add adds the process, and without --detach waits for its end.
-func (a *app) add(id string, e adding) (int, error) {
-	var signals <-chan os.Signal
-	if !e.detach {
-		signals = listen()
-	}
+func (a *app) add(id string, e adding, heard *ear) (int, error) {
 	console, err := terminal(e.Process, e.detach, &e.IO)
 	if err != nil {
 		return 0, in("exec", err)
 	}
 	defer console.Close()
+	heard.ready()
 	pid, err := a.rt.Exec(id, e.Exec)
 	if err != nil {
 		return statusOf(err), in("exec", err)
@@ -109,23 +109,38 @@ func (a *app) add(id string, e adding) (int, error) {
 	if e.detach {
 		return 0, nil
 	}
-	return wait(pid, signals, console)
+	return heard.wait(pid, console)
 }
 
-// process is what to execute: what a file says, or the container's own process with
+// terminal is who waits for the terminal of a process that is waited for, if it has one
+// and no other program does; else there is nobody, which is a console, too.
+func terminal(p *specs.Process, detach bool, io *runtime.IO) (*runtime.Console, error) {
+	if !p.Terminal || detach || io.ConsoleSocket != "" {
+		return nil, nil
+	}
+	console, err := runtime.NewConsole()
+	if err == nil {
+		io.Console = console.Socket()
+	}
+	return console, err
+}
+
+// read finds out what to execute: what a file says, or the container's own process with
 // what the flags change.
-func (e *adding) process(rt *runtime.Runtime, id string, args []string) (*specs.Process, error) {
+func (e *adding) read(rt *runtime.Runtime, id string, args []string) (err error) {
+	if e.file == "" && len(args) == 0 {
+		return fmt.Errorf("%w: there is no command, and no --process", errUsage)
+	}
 	if e.file != "" {
-		return readProcess(e.file)
+		if e.Process, err = readProcess(e.file); err != nil {
+			return err
+		}
 	}
-	if len(args) == 0 {
-		return nil, fmt.Errorf("%w: there is no command, and no --process", errUsage)
+	if e.Container, err = rt.Request(id); err != nil || e.file != "" {
+		return err
 	}
-	config, err := rt.Config(id)
-	if err != nil {
-		return nil, err
-	}
-	p := config.Process
+	p := e.Container.Config.Process
+	e.Process = p
 	p.Args, p.Terminal, p.ConsoleSize = args, e.tty, nil
 	p.Env = append(p.Env, e.env...)
 	p.NoNewPrivileges = p.NoNewPrivileges || e.noNewPrivileges
@@ -135,7 +150,7 @@ func (e *adding) process(rt *runtime.Runtime, id string, args []string) (*specs.
 	if len(e.caps) > 0 {
 		p.Capabilities = withCaps(p.Capabilities, e.caps)
 	}
-	return p, e.identity(&p.User)
+	return e.identity(&p.User)
 }
 
 // readProcess reads a file with a process of the specification.
@@ -145,7 +160,7 @@ func readProcess(path string) (*specs.Process, error) {
 		return nil, err
 	}
 	p := &specs.Process{}
-	if err := json.Unmarshal(text, p); err != nil {
+	if err := object.Read(text, p); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return p, spec.CheckProcess(".", p)

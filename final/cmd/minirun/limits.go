@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"lab/final/internal/cgroup"
+	"lab/final/internal/object"
 	"lab/final/internal/runtime"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -72,7 +73,7 @@ func readResources(path string) (*specs.LinuxResources, error) {
 		return nil, err
 	}
 	resources := &specs.LinuxResources{}
-	if err := json.Unmarshal(text, resources); err != nil {
+	if err := object.Read(text, resources); err != nil {
 		return nil, fmt.Errorf("resources: %w", err)
 	}
 	return resources, nil

@@ -25,9 +25,10 @@ import (
 	"errors"
 	"fmt"
 	"math/bits"
-	"os"
 	"strconv"
 	"strings"
+
+	"lab/final/internal/kernel"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -116,7 +117,7 @@ func (s Sets) And(other Set) Sets {
 //
 //	/proc/sys/kernel/cap_last_cap: 40
 func Known() (Set, error) {
-	text, err := os.ReadFile("/proc/sys/kernel/cap_last_cap")
+	text, err := kernel.Read("/proc/sys/kernel/cap_last_cap")
 	if err != nil {
 		return 0, err
 	}

@@ -113,6 +113,9 @@ func ownOf(superOptions string, own map[string]string) (controllers []string, pa
 
 // unescape undoes what mountinfo does to blanks and backslashes in paths.
 func unescape(path string) string {
+	if !strings.Contains(path, `\`) {
+		return path
+	}
 	return strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`).Replace(path)
 }
 

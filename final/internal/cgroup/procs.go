@@ -5,11 +5,12 @@ package cgroup
 import (
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+
+	"lab/final/internal/kernel"
 )
 
 // Procs lists the container's processes, by their pids as the caller sees them; with
@@ -47,7 +48,7 @@ func (c *Cgroup) Procs(all bool) ([]int, error) {
 // readPids reads cgroup.procs, a pid a line. A process of a pid namespace that is
 // not below the reader's is 0.
 func readPids(path string) ([]int, error) {
-	text, err := os.ReadFile(path)
+	text, err := kernel.Read(path)
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 
+	"lab/final/internal/kernel"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -22,7 +24,7 @@ func isGone(err error) bool { return errors.Is(err, os.ErrNotExist) || errors.Is
 
 // readNumber reads a file that holds one number.
 func readNumber(path string) (uint64, error) {
-	text, err := os.ReadFile(path)
+	text, err := kernel.Read(path)
 	if err != nil {
 		return 0, err
 	}
@@ -46,7 +48,7 @@ func number(text string) (uint64, error) {
 //	low 0
 //	oom_kill 1
 func readKeyed(path string) (map[string]uint64, error) {
-	text, err := os.ReadFile(path)
+	text, err := kernel.Read(path)
 	if err != nil {
 		return nil, err
 	}
@@ -80,13 +82,13 @@ func keyed(path, text string) (map[string]uint64, error) {
 
 // readWords reads a file of words.
 func readWords(path string) ([]string, error) {
-	text, err := os.ReadFile(path)
+	text, err := kernel.Read(path)
 	return strings.Fields(string(text)), err
 }
 
 // readLines reads the words of each line; blank lines are left out.
 func readLines(path string) ([][]string, error) {
-	text, err := os.ReadFile(path)
+	text, err := kernel.Read(path)
 	var lines [][]string
 	for line := range strings.Lines(string(text)) {
 		if words := strings.Fields(line); len(words) > 0 {

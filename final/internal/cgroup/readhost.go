@@ -10,16 +10,18 @@ import (
 	"slices"
 	"strings"
 
+	"lab/final/internal/kernel"
+
 	"golang.org/x/sys/unix"
 )
 
 // ReadHost looks at this machine.
 func ReadHost() (Host, error) {
-	mounts, err := os.ReadFile("/proc/self/mountinfo")
+	mounts, err := kernel.Read("/proc/self/mountinfo")
 	if err != nil {
 		return Host{}, fmt.Errorf("find the cgroup mounts: %w", err)
 	}
-	own, err := os.ReadFile("/proc/self/cgroup")
+	own, err := kernel.Read("/proc/self/cgroup")
 	if err != nil {
 		return Host{}, fmt.Errorf("find this process's cgroups: %w", err)
 	}
@@ -29,7 +31,7 @@ func ReadHost() (Host, error) {
 	}
 	for i := range h.Hierarchies {
 		if v2 := &h.Hierarchies[i]; v2.Version == 2 {
-			text, err := os.ReadFile(filepath.Join(v2.Mount, "cgroup.controllers"))
+			text, err := kernel.Read(filepath.Join(v2.Mount, "cgroup.controllers"))
 			if err != nil {
 				return Host{}, fmt.Errorf("find the controllers of version 2: %w", err)
 			}
@@ -42,16 +44,19 @@ func ReadHost() (Host, error) {
 	return h, err
 }
 
-// uncovered leaves out the mounts of cgroups that cannot be reached, since another one
-// lies over them or over a directory above:
+// uncovered are the mounts of cgroups, but those that cannot be reached, since another
+// one lies over them or over a directory above:
 //
 //	41 31 0:38 / /sys/fs/cgroup/unified rw,relatime - cgroup2 cgroup2 rw
 //	97 41 0:61 / /sys/fs/cgroup/unified rw,relatime - tmpfs tmpfs rw
 func uncovered(mountinfo string) string {
 	var left strings.Builder
 	for line := range strings.Lines(mountinfo) {
-		if fields := strings.Fields(line); strings.Contains(line, " - cgroup") && len(fields) > 4 &&
-			isCovered(fields[0], unescape(fields[4])) {
+		if !strings.Contains(line, " - cgroup") {
+			continue
+		}
+		fields := strings.Fields(line)
+		if len(fields) < 5 || isCovered(fields[0], unescape(fields[4])) {
 			continue
 		}
 		left.WriteString(line)
@@ -72,7 +77,7 @@ func isCovered(id, path string) bool {
 //
 //	0          0 4294967295
 func isRootless() (bool, error) {
-	text, err := os.ReadFile("/proc/self/uid_map")
+	text, err := kernel.Read("/proc/self/uid_map")
 	if errors.Is(err, os.ErrNotExist) {
 		return os.Geteuid() != 0, nil // a kernel without user namespaces
 	}

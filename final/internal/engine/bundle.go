@@ -55,6 +55,11 @@ func (e *Engine) writeBundle(c *Container) error {
 	if c.HostConfig.UTSMode != "host" {
 		spec.Hostname = c.Config.Hostname
 	}
+	volumes, err := e.mountVolumes(c)
+	if err != nil {
+		return err
+	}
+	spec.Mounts = append(spec.Mounts, volumes...)
 	if err := e.limit(c, spec); err != nil {
 		return err
 	}

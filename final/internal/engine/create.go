@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"lab/final/internal/monitor"
+	"lab/final/internal/volume"
 )
 
 // Request is what a new container is to be.
@@ -23,6 +24,7 @@ type Request struct {
 	Entrypoint *string  // in place of the image's; an empty one is none
 	Config     Config   // over that of the image; Env and Labels are added to it
 	HostConfig HostConfig
+	Mounts     []volume.Mount
 }
 
 // Create makes a container that does not run yet.
@@ -55,7 +57,7 @@ func (e *Engine) describe(r Request, image Image) (*Container, error) {
 	c := &Container{
 		ID: id, Created: time.Now().UTC(), Image: image.ID, Name: r.Name,
 		Driver: "overlay", Platform: "linux", Config: merge(r, image.Config),
-		HostConfig: r.HostConfig, Lower: image.Lower, RuntimePath: path,
+		HostConfig: r.HostConfig, Mounts: r.Mounts, Lower: image.Lower, RuntimePath: path,
 		State: monitor.State{Status: monitor.Created},
 	}
 	c.HostConfig.Runtime = e.Runtime
@@ -74,7 +76,8 @@ func (e *Engine) describe(r Request, image Image) (*Container, error) {
 		*path = filepath.Join(e.dir(id), name)
 	}
 	_, err = stopSignal(c)
-	return c, errors.Join(err, c.HostConfig.check(), c.HostConfig.checkModes())
+	return c, errors.Join(err, c.HostConfig.check(), c.HostConfig.checkModes(),
+		c.HostConfig.checkNetwork())
 }
 
 // merge puts what was asked for over what the image says.
@@ -138,6 +141,9 @@ func (e *Engine) furnish(c *Container, name string) error {
 		return err
 	}
 	if err := e.name(c, name); err != nil {
+		return err
+	}
+	if err := e.useVolumes(c); err != nil {
 		return err
 	}
 	if err := writeJSON(e.statePath(c.ID), c.State); err != nil {

@@ -66,6 +66,8 @@ var (
 	ErrNotRunning = monitor.ErrEnded
 	// ErrPaused means that a container would have to be unpaused first.
 	ErrPaused = errors.New("the container is paused")
+	// ErrRootless means that we are not root, of the machine or of a user namespace.
+	ErrRootless = errors.New("containers are started by root")
 	// ErrRuntime means that there is no such runtime.
 	ErrRuntime = errors.New("there is no such runtime")
 )

@@ -2,11 +2,20 @@
 
 package engine
 
-import "lab/final/internal/monitor"
+import (
+	"net/netip"
+
+	"lab/final/internal/monitor"
+	"lab/final/internal/network"
+)
 
 // HostConfig is what belongs to this host, in the words of `docker inspect`.
 type HostConfig struct {
 	NetworkMode    string
+	Ports          []network.Port  `json:"PortBindings,omitempty"`
+	ExtraHosts     []network.Entry `json:",omitempty"`
+	DNS            network.DNS
+	IPAddress      netip.Addr `json:",omitzero"` // one on its network that was asked for
 	RestartPolicy  monitor.Restart
 	AutoRemove     bool
 	ReadonlyRootfs bool
@@ -16,9 +25,9 @@ type HostConfig struct {
 	Memory     int64  // bytes; 0 is no limit, as for all that follow
 	MemorySwap int64  // memory and swap together; -1 is no limit
 	NanoCpus   int64  // processors, in billionths
-	CpuPeriod  uint64 //nolint:revive // docker's word
-	CpuQuota   int64  //nolint:revive // docker's word
-	CpuShares  uint64 //nolint:revive // docker's word
+	CPUPeriod  uint64 `json:"CpuPeriod"`
+	CPUQuota   int64  `json:"CpuQuota"`
+	CPUShares  uint64 `json:"CpuShares"`
 	CpusetCpus string
 	CpusetMems string
 	PidsLimit  int64

@@ -3,6 +3,7 @@
 package engine
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -44,7 +45,7 @@ func (h *HostConfig) memory() *specs.LinuxMemory {
 // cpu are the limits of processors.
 func (h *HostConfig) cpu() *specs.LinuxCPU {
 	c := &specs.LinuxCPU{Cpus: h.CpusetCpus, Mems: h.CpusetMems}
-	period, quota, shares := h.CpuPeriod, h.CpuQuota, h.CpuShares
+	period, quota, shares := h.CPUPeriod, h.CPUQuota, h.CPUShares
 	if h.NanoCpus > 0 {
 		period, quota = cpuPeriod, h.NanoCpus*cpuPeriod/1e9
 	}
@@ -75,8 +76,8 @@ func (h *HostConfig) check() error {
 	case h.MemorySwap > 0 && h.MemorySwap < h.Memory:
 		return fmt.Errorf("--memory-swap %d: it counts memory, too, which is %d", h.MemorySwap,
 			h.Memory)
-	case h.NanoCpus > 0 && (h.CpuQuota != 0 || h.CpuPeriod != 0):
-		return fmt.Errorf("--cpus: --cpu-period and --cpu-quota say the same")
+	case h.NanoCpus > 0 && (h.CPUQuota != 0 || h.CPUPeriod != 0):
+		return errors.New("--cpus: --cpu-period and --cpu-quota say the same")
 	}
 	return h.checkRights()
 }
@@ -177,6 +178,7 @@ func (e *Engine) privilege(spec *specs.Spec) error {
 // isOrdinary reports whether a runtime makes a device for every container.
 func isOrdinary(node specs.LinuxDevice) bool {
 	return slices.Contains([]string{
-		"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty", "/dev/ptmx",
+		"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty",
+		"/dev/ptmx",
 	}, node.Path)
 }

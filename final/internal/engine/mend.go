@@ -49,6 +49,9 @@ func (e *Engine) sweep(c *Container) error {
 	if err != nil && !bytes.Contains(said, []byte("does not exist")) {
 		return fmt.Errorf("%s delete --force: %s: %w", c.RuntimePath, bytes.TrimSpace(said), err)
 	}
+	if err := e.disconnect(c); err != nil {
+		return err
+	}
 	// An overlay that a killed monitor had mounted went with its mount namespace.
 	err = os.RemoveAll(e.stateDir(c.ID))
 	if errors.Is(err, unix.EBUSY) {

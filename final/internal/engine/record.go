@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"lab/final/internal/monitor"
+	"lab/final/internal/volume"
 )
 
 // Container is one, in the words of `docker inspect`.
@@ -28,6 +29,7 @@ type Container struct {
 	Platform     string
 	HostConfig   HostConfig
 	Config       Config
+	Mounts       []volume.Mount `json:",omitempty"`
 
 	// Lower are the image's layers, the uppermost first.
 	Lower       []string

@@ -26,6 +26,7 @@ func (e *Engine) erase(c *Container) error {
 	}
 	return errors.Join(
 		os.RemoveAll(e.stateDir(c.ID)), record, name, os.RemoveAll(e.dir(c.ID)),
+		e.releaseVolumes(c, c.HostConfig.AutoRemove),
 	)
 }
 

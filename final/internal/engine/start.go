@@ -64,6 +64,9 @@ func awaitStart(conn *monitor.Conn) error {
 
 // spawn starts the monitor: this program, in a session and a mount namespace of its own.
 func (e *Engine) spawn(c *Container, attach bool) (*monitor.Conn, error) {
+	if os.Geteuid() != 0 {
+		return nil, ErrRootless
+	}
 	if err := e.makeStateDir(c); err != nil {
 		return nil, err
 	}

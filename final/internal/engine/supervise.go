@@ -54,8 +54,8 @@ func (e *Engine) orders(id string) (monitor.Orders, error) {
 		Log: c.LogPath, Terminal: c.Config.Tty, OpenStdin: c.Config.OpenStdin,
 		Restart: c.HostConfig.RestartPolicy, StopSignal: stop, State: c.State,
 		Prepare: func() error { return e.prepare(c) },
-		Connect: func(int) error { return nil },
-		Release: func() error { return nil },
+		Connect: func(pid int) error { return e.connect(c, pid) },
+		Release: func() error { return e.disconnect(c) },
 		Process: func(asked []byte) ([]byte, error) { return e.describeExec(c, asked) },
 		Save:    func(s monitor.State) error { return writeJSON(e.statePath(id), s) },
 		Tell:    func(string, map[string]string) {},
@@ -94,14 +94,8 @@ func (e *Engine) mountRoot(c *Container) error {
 
 // prepare makes ready what the runtime needs, before each start.
 func (e *Engine) prepare(c *Container) error {
-	for path, text := range map[string]string{
-		c.HostnamePath:   c.Config.Hostname + "\n",
-		c.HostsPath:      "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n",
-		c.ResolvConfPath: "",
-	} {
-		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-			return err
-		}
+	if err := e.writeNames(c); err != nil {
+		return err
 	}
 	return e.writeBundle(c)
 }

@@ -27,7 +27,7 @@ func save(t *testing.T, s *Store, images ...*Image) []byte {
 }
 
 // load reads an archive.
-func load(s *Store, archive []byte) ([]*Image, error) {
+func load(s *Store, archive []byte) ([]Saved, error) {
 	return s.Load(io.NopCloser(bytes.NewReader(archive)))
 }
 
@@ -84,8 +84,8 @@ func TestSavedImagesAreLoaded(t *testing.T) {
 			require.NoError(t, err)
 			require.Len(t, images, 2)
 			assert.Equal(t, web.ID(), images[0].ID())
-			assert.Equal(t, web.Names, images[0].Names)
-			assert.Equal(t, db.Names, images[1].Names)
+			assert.Equal(t, web.Names, images[0].As)
+			assert.Equal(t, db.Names, images[1].As)
 			_, err = images[1].Lower(t.Context())
 			require.NoError(t, err)
 			_, err = load(other, text)

@@ -26,8 +26,9 @@ const (
 )
 
 // Load takes in the images of an archive, an image layout's or docker's, packed with gzip
-// or zstd or not at all, and returns them. What it was given is closed.
-func (s *Store) Load(r io.ReadCloser) ([]*Image, error) {
+// or zstd or not at all, and returns them with the names they came with. What it was given
+// is closed.
+func (s *Store) Load(r io.ReadCloser) ([]Saved, error) {
 	release, err := s.Hold()
 	if err != nil {
 		return nil, errors.Join(err, r.Close())
@@ -114,7 +115,7 @@ func (l *loading) file(name string, header *tar.Header, r io.Reader) error {
 }
 
 // images puts the images together that the archive's lists name.
-func (l *loading) images() ([]*Image, error) {
+func (l *loading) images() ([]Saved, error) {
 	if text, ok := l.documents[indexFile]; ok {
 		return l.layout(text)
 	}
@@ -126,22 +127,23 @@ func (l *loading) images() ([]*Image, error) {
 }
 
 // layout adds the images of an image layout.
-func (l *loading) layout(text []byte) ([]*Image, error) {
+func (l *loading) layout(text []byte) ([]Saved, error) {
 	var index v1.Index
 	if err := json.Unmarshal(text, &index); err != nil {
 		return nil, fmt.Errorf("%w: %s: %w", ErrCorrupt, indexFile, err)
 	}
-	var all []*Image
+	var all []Saved
 	for _, entry := range index.Manifests {
 		manifest, err := l.choose(entry)
 		if err != nil {
 			return nil, err
 		}
-		img, err := l.store.Add(manifest, "", namesOf(entry)...)
+		names := namesOf(entry)
+		img, err := l.store.Add(manifest, "", names...)
 		if err != nil {
 			return nil, err
 		}
-		all = appendImage(all, img)
+		all = appendImage(all, Saved{img, names})
 	}
 	return all, nil
 }
@@ -177,11 +179,11 @@ func namesOf(entry v1.Descriptor) []Reference {
 	return nil
 }
 
-// appendImage appends an image, or replaces it where an earlier entry had fewer names.
-func appendImage(all []*Image, img *Image) []*Image {
+// appendImage appends an image, or adds its names to those of an earlier entry.
+func appendImage(all []Saved, img Saved) []Saved {
 	for i, other := range all {
 		if other.Descriptor.Digest == img.Descriptor.Digest {
-			all[i] = img
+			all[i] = Saved{img.Image, append(other.As, img.As...)}
 			return all
 		}
 	}
@@ -189,12 +191,12 @@ func appendImage(all []*Image, img *Image) []*Image {
 }
 
 // docker adds the images of docker's list.
-func (l *loading) docker(text []byte) ([]*Image, error) {
+func (l *loading) docker(text []byte) ([]Saved, error) {
 	var list []dockerImage
 	if err := json.Unmarshal(text, &list); err != nil {
 		return nil, fmt.Errorf("%w: %s: %w", ErrCorrupt, dockerManifest, err)
 	}
-	var all []*Image
+	var all []Saved
 	for _, entry := range list {
 		manifest, err := l.manifest(entry)
 		if err != nil {
@@ -212,7 +214,7 @@ func (l *loading) docker(text []byte) ([]*Image, error) {
 		if err != nil {
 			return nil, err
 		}
-		all = appendImage(all, img)
+		all = appendImage(all, Saved{img, names})
 	}
 	return all, nil
 }

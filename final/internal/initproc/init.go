@@ -19,6 +19,7 @@ import (
 	"lab/final/internal/hook"
 	"lab/final/internal/plan"
 	"lab/final/internal/rootfs"
+	"lab/final/internal/stage"
 	"lab/final/internal/wire"
 
 	"golang.org/x/sys/unix"
@@ -45,6 +46,7 @@ func Main(socket int) int {
 	if err := wire.Receive(p.socket, &p.job); err != nil {
 		return died // the runtime gave up and has said why
 	}
+	stage.SetSlack(p.job.Slack)
 	if p.job.Hide {
 		// Until now there was nothing to find in us, and from here on nobody looks.
 		if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {

@@ -124,6 +124,10 @@ func (s *Store) fill(ctx context.Context, dir *os.File, diffID digest.Digest,
 	if err := empty(dir.Name()); err != nil {
 		return err
 	}
+	// A tar may say nothing of its root; then it is one like any other.
+	if err := os.Chmod(dir.Name(), 0o755); err != nil {
+		return err
+	}
 	again, err := s.clear(diffID)
 	if err == nil {
 		err = unpackVerified(ctx, dir.Name(), diffID, open)

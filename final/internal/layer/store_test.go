@@ -14,6 +14,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 )
 
 // opener opens bytes, and counts how often.
@@ -52,6 +53,7 @@ func TestLayersArePackedInSeveralWays(t *testing.T) {
 			dir, err := s.Unpack(t.Context(), digest.FromBytes(tar), o.open)
 			require.NoError(t, err)
 			assert.FileExists(t, filepath.Join(dir, "a"))
+			assert.Equal(t, uint32(unix.S_IFDIR|0o755), stat(t, dir).Mode)
 			// A cut one is refused, and nothing of it is left.
 			s = OpenStore(t.TempDir())
 			o.content = packed[:len(packed)/2]

@@ -47,6 +47,7 @@ func (m *Monitor) launch(log *Log) (pid int, said *sync.WaitGroup, err error) {
 	if err := m.running(pid, s, console); err != nil {
 		return 0, nil, errors.Join(err, m.callRuntime("delete", "--force", m.o.ID))
 	}
+	m.greet(pid)
 	said = &sync.WaitGroup{}
 	if console != nil {
 		said.Go(func() { m.pump(console, Output, log) })
@@ -365,6 +366,7 @@ func commandStatus(text string) int {
 		strings.Contains(lower, "exec") && strings.Contains(lower, "no such file or directory"):
 		return 127
 	case strings.Contains(lower, "exec") && (strings.Contains(lower, "permission denied") ||
+		strings.Contains(lower, "operation not permitted") ||
 		strings.Contains(lower, "is a directory") || strings.Contains(lower, "exec format error")):
 		return 126
 	}

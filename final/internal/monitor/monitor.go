@@ -64,6 +64,7 @@ type Orders struct {
 type Monitor struct {
 	o        Orders
 	children *reaper
+	first    *client // who has asked for the start, until it is told of it
 	listener *net.UnixListener
 
 	mu      sync.Mutex // guards all that follows
@@ -105,15 +106,12 @@ func Run(o Orders, first *Conn, attach bool) error {
 	}
 	defer log.Close()
 	c := &client{conn: first, streams: attach}
-	if attach {
-		m.clients[c] = true
-	}
+	m.first = c
 	pid, said, err := m.launch(log)
 	if err != nil {
 		m.fail(err)
 		return refuse(first, errors.Join(err, o.Release()))
 	}
-	_ = first.Send(Started, marshal(pid)) // whoever asked may have gone
 	if attach {
 		go m.serve(c)
 	} else {
@@ -124,6 +122,21 @@ func Run(o Orders, first *Conn, attach bool) error {
 	debug.FreeOSMemory()
 	m.stay(pid, said, log)
 	return m.finish()
+}
+
+// greet tells the first client that the container runs, before it is passed on what that
+// says.
+func (m *Monitor) greet(pid int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.first == nil {
+		return // it is not the first start
+	}
+	_ = m.first.conn.Send(Started, marshal(pid)) // whoever asked may have gone
+	if m.first.streams {
+		m.clients[m.first] = true
+	}
+	m.first = nil
 }
 
 // refuse tells the first client why there is no container.

@@ -213,15 +213,21 @@ func (c *compiler) keyring() {
 	}
 }
 
-// meet compiles the hooks that run while the host's root can still be seen.
+// meet compiles the hooks that run while the host's root can still be seen. Init waits
+// for those of the runtime.
 func (c *compiler) meet() error {
-	c.sync("the root is mounted")
-	if h := c.config.Hooks; h != nil {
-		c.hooks(Runtime, "prestart", h.Prestart) //nolint:staticcheck // clients still write it
-		c.hooks(Runtime, "createRuntime", h.CreateRuntime)
+	h := c.config.Hooks
+	if h == nil {
+		return nil
 	}
-	c.sync("go on")
-	if h := c.config.Hooks; h != nil && len(h.CreateContainer) > 0 {
+	early := h.Prestart //nolint:staticcheck // clients still write it
+	if len(early)+len(h.CreateRuntime) > 0 {
+		c.sync("the root is mounted")
+		c.hooks(Runtime, "prestart", early)
+		c.hooks(Runtime, "createRuntime", h.CreateRuntime)
+		c.sync("go on")
+	}
+	if len(h.CreateContainer) > 0 {
 		c.add(TitleExec, Init, "", Umask{defaultUmask})
 		c.hooks(Init, "createContainer", h.CreateContainer)
 	}

@@ -21,9 +21,10 @@
 package plan
 
 import (
-	"encoding/json"
 	"fmt"
 	"strings"
+
+	"lab/final/internal/wire"
 )
 
 // Side is who performs an operation.
@@ -86,64 +87,59 @@ func Of(side Side, ops []Op) []Op {
 	return own
 }
 
-// wire is the form in which operations go to init.
-type wire struct {
-	Kind  string          `json:"kind"`
-	Do    json.RawMessage `json:"do"`
-	Slot  string          `json:"slot,omitempty"`
-	Errno string          `json:"errno,omitempty"`
-	Kind2 string          `json:"elseKind,omitempty"`
-	Else  json.RawMessage `json:"else,omitempty"`
-}
-
-// MarshalJSON writes an operation so that Decode makes the same of it.
-func (op Op) MarshalJSON() ([]byte, error) {
-	w := wire{Kind: Kind(op.Do), Slot: op.Slot}
-	var err error
-	if w.Do, err = json.Marshal(op.Do); err != nil {
-		return nil, err
-	}
-	if op.Else != nil {
-		w.Errno = op.Else.Errno
-		if op.Else.Do != nil {
-			w.Kind2 = Kind(op.Else.Do)
-			if w.Else, err = json.Marshal(op.Else.Do); err != nil {
-				return nil, err
-			}
+// Encode writes operations for init. Each is its kind and its fields, and the error for
+// which there is an alternative, or nothing, with that one's kind and fields.
+func Encode(ops []Op) (text []byte, err error) {
+	for _, op := range ops {
+		if text, err = encode(text, op.Do); err != nil {
+			return nil, err
 		}
-	}
-	return json.Marshal(w)
-}
-
-// Decode reads operations as they were written by MarshalJSON.
-func Decode(text []byte) ([]Op, error) {
-	var all []wire
-	if err := json.Unmarshal(text, &all); err != nil {
-		return nil, err
-	}
-	known := kinds()
-	ops := make([]Op, len(all))
-	for i, w := range all {
-		var err error
-		if ops[i], err = w.op(known); err != nil {
+		alternative := op.Else
+		if alternative == nil {
+			alternative = &Alternative{}
+		}
+		if text, err = wire.Append(text, alternative.Errno); err != nil {
+			return nil, err
+		}
+		if text, err = encode(text, alternative.Do); err != nil {
 			return nil, err
 		}
 	}
-	return ops, nil
+	return text, nil
 }
 
-// op makes an operation of what was sent.
-func (w wire) op(known map[string]maker) (Op, error) {
-	op := Op{Side: Init, Slot: w.Slot}
-	var err error
-	if op.Do, err = decode(known, w.Kind, w.Do); err != nil || w.Errno == "" {
-		return op, err
+// encode writes an action; none is one without a kind.
+func encode(text []byte, a Action) ([]byte, error) {
+	if a == nil {
+		return wire.Append(text, "")
 	}
-	op.Else = &Alternative{Errno: w.Errno}
-	if w.Kind2 != "" {
-		op.Else.Do, err = decode(known, w.Kind2, w.Else)
+	text, err := wire.Append(text, Kind(a))
+	if err != nil {
+		return nil, err
 	}
-	return op, err
+	return wire.Append(text, a)
+}
+
+// Decode reads operations as Encode has written them.
+func Decode(text []byte) (ops []Op, err error) {
+	known, r := kinds(), wire.NewReader(text)
+	for !r.Empty() {
+		op, alternative := Op{Side: Init}, &Alternative{}
+		if op.Do, err = decode(known, r); err != nil {
+			return nil, err
+		}
+		if err := r.Read(&alternative.Errno); err != nil {
+			return nil, err
+		}
+		if alternative.Do, err = decode(known, r); err != nil {
+			return nil, err
+		}
+		if alternative.Errno != "" {
+			op.Else = alternative
+		}
+		ops = append(ops, op)
+	}
+	return ops, nil
 }
 
 // Kind is an action's name: that of its type.
@@ -163,22 +159,26 @@ func (e *Error) Error() string { return e.Op + ": " + e.Err.Error() }
 // Unwrap returns what the kernel said.
 func (e *Error) Unwrap() error { return e.Err }
 
-// decode makes an action of its kind and its JSON.
-func decode(known map[string]maker, kind string, text json.RawMessage) (Action, error) {
+// decode reads an action, or nil.
+func decode(known map[string]maker, r *wire.Reader) (Action, error) {
+	var kind string
+	if err := r.Read(&kind); err != nil || kind == "" {
+		return nil, err
+	}
 	read, ok := known[kind]
 	if !ok {
 		return nil, fmt.Errorf("no operation is called %q", kind)
 	}
-	return read(text)
+	return read(r)
 }
 
-// maker makes an action of its JSON.
-type maker = func(json.RawMessage) (Action, error)
+// maker reads an action of one type.
+type maker = func(*wire.Reader) (Action, error)
 
 // as is the maker of one type of action.
-func as[A Action](text json.RawMessage) (Action, error) {
+func as[A Action](r *wire.Reader) (Action, error) {
 	var a A
-	err := json.Unmarshal(text, &a)
+	err := r.Read(&a)
 	return a, err
 }
 

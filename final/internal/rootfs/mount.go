@@ -179,6 +179,24 @@ func (r *Root) Bind(t Tree) error {
 	return r.propagate(t.Target, t.Propagation)
 }
 
+// Attach makes an open tree a root: a mount in the place of a directory. A directory that
+// this process cannot reach it needs not: the tree is mounted on top of /, where nobody
+// looks, for every name begins below that.
+func Attach(tree int, path string) (*Root, error) {
+	var st unix.Stat_t
+	if err := unix.Fstat(tree, &st); err != nil {
+		return nil, err
+	}
+	if st.Mode&unix.S_IFMT != unix.S_IFDIR {
+		return nil, unix.ENOTDIR
+	}
+	err := unix.MoveMount(tree, "", unix.AT_FDCWD, path, unix.MOVE_MOUNT_F_EMPTY_PATH)
+	if errors.Is(err, unix.EACCES) {
+		err = unix.MoveMount(tree, "", unix.AT_FDCWD, "/", unix.MOVE_MOUNT_F_EMPTY_PATH)
+	}
+	return &Root{tree}, err
+}
+
 // OpenTree makes a mount without a place of a part of the host, with all that is mounted
 // below it if that is asked for.
 func OpenTree(path string, recursive bool) (int, error) {

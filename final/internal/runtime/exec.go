@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"lab/final/internal/kernel"
 	"lab/final/internal/plan"
 	"lab/final/internal/spec"
 	"lab/final/internal/stage"
@@ -17,6 +18,7 @@ import (
 
 // Exec is a process to add to a running container.
 type Exec struct {
+	Container    *spec.Container // what Request returns
 	Process      *specs.Process
 	IO           IO
 	PreserveFDs  int
@@ -39,12 +41,9 @@ func (r *Runtime) Exec(id string, e Exec) (pid int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	request, err := r.request(id)
-	if err != nil {
-		return 0, err
-	}
+	request := e.Container
 	request.PreserveFDs = e.PreserveFDs
-	host, err := ReadHost()
+	host, err := readRights()
 	if err != nil {
 		return 0, err
 	}
@@ -79,9 +78,15 @@ func (r *Runtime) running(id string, ignorePaused bool) (*record, error) {
 	return c, nil
 }
 
-// request reads what a container was made from.
-func (r *Runtime) request(id string) (*spec.Container, error) {
-	text, err := os.ReadFile(filepath.Join(r.dir(id), spec.File))
+// Request reads what a container was made from.
+func (r *Runtime) Request(id string) (*spec.Container, error) {
+	if err := spec.CheckID(id); err != nil {
+		return nil, err
+	}
+	text, err := kernel.Read(filepath.Join(r.dir(id), spec.File))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("%q: %w", id, ErrNotFound)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("container %q: %w", id, err)
 	}
@@ -95,7 +100,7 @@ func (r *Runtime) request(id string) (*spec.Container, error) {
 
 // Config is the configuration that a container was made from.
 func (r *Runtime) Config(id string) (*specs.Spec, error) {
-	c, err := r.request(id)
+	c, err := r.Request(id)
 	if err != nil {
 		return nil, err
 	}

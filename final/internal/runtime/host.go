@@ -8,12 +8,20 @@ import (
 	"lab/final/internal/plan"
 )
 
-// ReadHost looks at this machine, as far as a plan depends on it.
+// ReadHost looks at this machine, as far as the plan of a container depends on it.
 func ReadHost() (plan.Host, error) {
-	cgroups, err := cgroup.ReadHost()
+	host, err := readRights()
 	if err != nil {
-		return plan.Host{}, err
+		return host, err
 	}
+	host.Cgroups, err = cgroup.ReadHost()
+	host.Rootless = host.Cgroups.Rootless
+	return host, err
+}
+
+// readRights looks at what this process may grant. The plan of one more process in a
+// container depends on nothing else.
+func readRights() (plan.Host, error) {
 	known, err := caps.Known()
 	if err != nil {
 		return plan.Host{}, err
@@ -22,8 +30,5 @@ func ReadHost() (plan.Host, error) {
 	if err != nil {
 		return plan.Host{}, err
 	}
-	return plan.Host{
-		Cgroups: cgroups, Caps: known, Withheld: known &^ own, UID: uint32(os.Geteuid()),
-		Rootless: cgroups.Rootless,
-	}, nil
+	return plan.Host{Caps: known, Withheld: known &^ own, UID: uint32(os.Geteuid())}, nil
 }

@@ -1,7 +1,6 @@
 package runtime
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -136,7 +135,7 @@ func (l *launch) clone(op plan.Clone) error {
 	if job.State, err = l.born(l.pid); err != nil {
 		return err
 	}
-	if job.Ops, err = json.Marshal(l.ops); err != nil {
+	if job.Ops, err = plan.Encode(l.ops); err != nil {
 		return err
 	}
 	if err := wire.Send(l.socket, job); err != nil {
@@ -156,7 +155,7 @@ func (l *launch) hand(socket *os.File) wire.Job {
 	// Init does one thing at a time: four threads are enough, which a limit of pids counts.
 	l.child.Env = []string{"GOMAXPROCS=1"}
 	l.child.Files = append(l.child.Files, socket)
-	job := wire.Job{Files: map[string]int{}, Hide: l.hide}
+	job := wire.Job{Files: map[string]int{}, Hide: l.hide, Slack: stage.Slack()}
 	slots := []string{"fd:start", "fd:console", "fd:listener", plan.RootTree}
 	for i := range l.request.Config.Mounts {
 		slots = append(slots, plan.TreeSlot(i))

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"lab/final/internal/kernel"
 	"lab/final/internal/plan"
 	"lab/final/internal/spec"
 
@@ -32,7 +33,7 @@ func identify(pid int) (process, error) {
 //
 //	4422 (sleep) S 4410 4422 4422 0 -1 4194560 … 22nd: 8812345 …
 func startOf(pid int) (uint64, error) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	text, err := kernel.Read(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return 0, err
 	}

@@ -1,7 +1,6 @@
 package runtime
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -11,6 +10,8 @@ import (
 	"time"
 
 	"lab/final/internal/cgroup"
+	"lab/final/internal/kernel"
+	"lab/final/internal/object"
 	"lab/final/internal/spec"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -48,7 +49,7 @@ const paused specs.ContainerState = "paused"
 
 // save writes the record.
 func (r *Runtime) save(c *record) error {
-	text, err := json.Marshal(c)
+	text, err := object.Write(c)
 	if err != nil {
 		return err
 	}
@@ -61,7 +62,7 @@ func (r *Runtime) load(id string) (*record, error) {
 	if err := spec.CheckID(id); err != nil {
 		return nil, err
 	}
-	text, err := os.ReadFile(filepath.Join(r.dir(id), "state.json"))
+	text, err := kernel.Read(filepath.Join(r.dir(id), "state.json"))
 	if errors.Is(err, os.ErrNotExist) {
 		if _, err := os.Stat(r.dir(id)); err == nil {
 			return &record{ID: id, Version: spec.VersionMax}, nil
@@ -72,7 +73,7 @@ func (r *Runtime) load(id string) (*record, error) {
 		return nil, err
 	}
 	c := &record{}
-	if err := json.Unmarshal(text, c); err != nil {
+	if err := object.Read(text, c); err != nil {
 		return nil, fmt.Errorf("%s of %q: %w", "state.json", id, err)
 	}
 	return c, nil

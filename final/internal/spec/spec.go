@@ -22,6 +22,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"lab/final/internal/object"
+
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
@@ -85,7 +87,7 @@ func read(path string) ([]byte, error) {
 // wants it, fields it does not know are ignored.
 func Parse(text []byte) (*specs.Spec, error) {
 	config := &specs.Spec{}
-	if err := json.Unmarshal(text, config); err != nil {
+	if err := object.Read(text, config); err != nil {
 		return nil, words(text, err)
 	}
 	return config, Check(config)
@@ -101,9 +103,6 @@ func words(text []byte, err error) error {
 			}
 		}
 		return fmt.Errorf("line %d: not JSON: %w", line, err)
-	}
-	if kind, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-		return fmt.Errorf(".%s: a %s, which is no %s", kind.Field, kind.Value, kind.Type)
 	}
 	return err
 }

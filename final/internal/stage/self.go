@@ -29,6 +29,7 @@ func Protect() error {
 	if err != nil {
 		return err
 	}
+	SetSlack(Slack()) // this need not be the first thread
 	// The file closes itself. Go's own execve(2) gives the limit of open files back.
 	err = syscall.Exec(fmt.Sprintf("/proc/self/fd/%d", file.Fd()), os.Args, os.Environ())
 	return fmt.Errorf("execute this program anew: %w", err)

@@ -85,6 +85,9 @@ func Start(c *Child) (pid int, err error) {
 	if err != nil {
 		return 0, err
 	}
+	// Its threads are as quiet as ours, until it says otherwise.
+	defer SetSlack(Slack())
+	SetSlack(late)
 	if p.isPlain() {
 		pid, err := p.startPlain()
 		return pid, errors.Join(err, p.closeAll())

@@ -7,13 +7,13 @@
 //	Word      go on                      →
 //	…
 //
-// A message is its length in four bytes, most significant first, and JSON. The end of
-// the stream where a message is due means that the other side is dead.
+// A message is its length in four bytes, most significant first, and a value as Append
+// writes it. The end of the stream where a message is due means that the other side is
+// dead.
 package wire
 
 import (
 	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -23,16 +23,17 @@ import (
 
 // Job is what init is sent first.
 type Job struct {
-	Ops   json.RawMessage `json:"ops"`   // as plan.Decode reads them
-	Files map[string]int  `json:"files"` // file descriptors, by the slot they fill
-	State specs.State     `json:"state"` // for hooks
-	Hide  bool            `json:"hide"`  // from processes that are in the container already
+	Ops   []byte         // as plan.Decode reads them
+	Files map[string]int // file descriptors, by the slot they fill
+	State specs.State    // for hooks
+	Hide  bool           // from processes that are in the container already
+	Slack int            // of timers, in nanoseconds: init has another one
 }
 
 // Word is a message of init or to init.
 type Word struct {
-	Point string `json:"point,omitempty"` // where init waits
-	Error string `json:"error,omitempty"` // why there will be no container
+	Point string // where init waits
+	Error string // why there will be no container
 }
 
 // ErrDead means that the other side has ended.
@@ -41,20 +42,23 @@ var ErrDead = errors.New("the other side ended")
 // maxMessage is more than any list of operations needs.
 const maxMessage = 64 << 20
 
+// sizeOfLength is the size of the number before each message.
+const sizeOfLength = 4
+
 // Send sends a message.
 func Send(w io.Writer, message any) error {
-	text, err := json.Marshal(message)
+	framed, err := Append(make([]byte, sizeOfLength), message)
 	if err != nil {
 		return err
 	}
-	framed := binary.BigEndian.AppendUint32(make([]byte, 0, len(text)+4), uint32(len(text)))
-	_, err = w.Write(append(framed, text...))
+	binary.BigEndian.PutUint32(framed, uint32(len(framed)-sizeOfLength))
+	_, err = w.Write(framed)
 	return err
 }
 
 // Receive receives a message, or ErrDead.
 func Receive(r io.Reader, message any) error {
-	var size [4]byte
+	var size [sizeOfLength]byte
 	if _, err := io.ReadFull(r, size[:]); err != nil {
 		return fmt.Errorf("%w: %w", ErrDead, err)
 	}
@@ -66,5 +70,5 @@ func Receive(r io.Reader, message any) error {
 	if _, err := io.ReadFull(r, text); err != nil {
 		return fmt.Errorf("%w: %w", ErrDead, err)
 	}
-	return json.Unmarshal(text, message)
+	return NewReader(text).Read(message)
 }

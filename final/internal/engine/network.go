@@ -1,0 +1,96 @@
+//go:build linux
+
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+
+	"lab/final/internal/network"
+)
+
+// Networks opens the networks of the engine's root directory.
+func (e *Engine) Networks() (*network.Store, error) { return network.Open(e.path("networks")) }
+
+// checkNetwork refuses what is no network, or not one that the flags go with.
+func (h *HostConfig) checkNetwork() error {
+	mode, err := network.ParseMode(h.NetworkMode)
+	if err != nil {
+		return fmt.Errorf("--network: %w", err)
+	}
+	h.NetworkMode = mode.String()
+	if mode.Kind != network.Bridge && (len(h.Ports) > 0 || h.IPAddress.IsValid()) {
+		return fmt.Errorf("--network %s: there is no address on it to publish or to choose",
+			h.NetworkMode)
+	}
+	return nil
+}
+
+// connect gives a container its network when its first process is there and its command
+// waits.
+func (e *Engine) connect(c *Container, pid int) error {
+	h := &c.HostConfig
+	mode, err := network.ParseMode(h.NetworkMode)
+	if err != nil {
+		return err
+	}
+	r := network.Request{
+		ID: c.ID, Name: c.Name, PID: pid, Ports: h.Ports, HostsFile: c.HostsPath,
+		Hostname: c.Config.Hostname, Extra: h.ExtraHosts,
+	}
+	switch mode.Kind {
+	case network.Host, network.Shared:
+		return nil // it has one already
+	case network.Bridge:
+		r.Join = []network.Join{{Network: mode.Name, IP: h.IPAddress}}
+	case network.None:
+	}
+	store, err := e.Networks()
+	if err == nil {
+		_, err = store.Attach(r)
+	}
+	if err != nil {
+		return fmt.Errorf("network %s: %w", mode, err)
+	}
+	return nil
+}
+
+// disconnect gives back what connect has taken.
+func (e *Engine) disconnect(c *Container) error {
+	store, err := e.Networks()
+	if err != nil {
+		return err
+	}
+	return store.Detach(c.ID)
+}
+
+// writeNames writes the files by which a container finds others and itself.
+func (e *Engine) writeNames(c *Container) error {
+	hosts := network.HostsText(c.HostConfig.ExtraHosts...)
+	shared := c.HostConfig.NetworkMode == "host"
+	resolv := network.ResolvText(c.HostConfig.DNS, shared)
+	return errors.Join(
+		os.WriteFile(c.HostsPath, []byte(hosts), 0o644),
+		os.WriteFile(c.HostnamePath, []byte(c.Config.Hostname+"\n"), 0o644),
+		os.WriteFile(c.ResolvConfPath, []byte(resolv), 0o644),
+	)
+}
+
+// Addresses are a container's own while it runs, by its networks.
+func (e *Engine) Addresses(c *Container) (map[string]netip.Addr, []network.Port, error) {
+	store, err := e.Networks()
+	if err != nil {
+		return nil, nil, err
+	}
+	lease, there, err := store.Lease(c.ID)
+	if err != nil || !there {
+		return nil, nil, err
+	}
+	found := map[string]netip.Addr{}
+	for _, endpoint := range lease.Endpoints {
+		found[endpoint.Network] = endpoint.Address.Addr()
+	}
+	return found, lease.Ports, nil
+}
