@@ -2,13 +2,11 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"strconv"
 	"time"
@@ -16,18 +14,17 @@ import (
 	"lab/final/internal/build"
 	"lab/final/internal/engine"
 	"lab/final/internal/image"
-	"lab/final/internal/monitor"
+	"lab/final/internal/network"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/sys/unix"
 	"golang.org/x/term"
 )
 
 // buildFlags are the flags of `mini build`.
 type buildFlags struct {
-	file, target, progress string
-	tags, args             []string
-	noCache, quiet         bool
+	file, target, progress, network, pull string
+	tags, args                            []string
+	noCache, quiet                        bool
 }
 
 // newBuild makes `mini build`.
@@ -39,9 +36,12 @@ func newBuild(a *app) *cobra.Command {
 		GroupID: groupImages,
 		Args:    arguments(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			ctx, stop := signal.NotifyContext(cmd.Context(), unix.SIGINT, unix.SIGTERM)
+			ctx, stop := interruptible(cmd)
 			defer stop()
-			img, err := buildImage(ctx, cmd, a, f, args[0])
+			img, err := f.build(ctx, cmd, a, args[0])
+			if err != nil && ctx.Err() != nil {
+				return withStatus{errInterrupted, interrupted}
+			}
 			if err != nil {
 				return fmt.Errorf("build: %w", err)
 			}
@@ -60,13 +60,24 @@ func newBuild(a *app) *cobra.Command {
 	flags.StringArrayVar(&f.args, "build-arg", nil, "value of an ARG, `NAME=VALUE`")
 	flags.StringVar(&f.target, "target", "", "the `STAGE` to build; the last one if none")
 	flags.BoolVar(&f.noCache, "no-cache", false, "do all steps anew")
+	flags.StringVar(&f.network, "network", network.Default,
+		"what RUN can reach: bridge, none, host or a network's name")
+	flags.StringVar(&f.pull, "pull", pullMissing,
+		"whether to pull the image of FROM: missing, always or never")
+	flags.Lookup("pull").NoOptDefVal = pullAlways
 	flags.StringVar(&f.progress, "progress", "auto", "how it is shown: auto, plain or tty")
 	flags.BoolVarP(&f.quiet, "quiet", "q", false, "print the image's ID alone")
 	return cmd
 }
 
-// buildImage builds.
-func buildImage(ctx context.Context, cmd *cobra.Command, a *app, f buildFlags, dir string) (
+// errInterrupted means that somebody has pressed Ctrl-C.
+var errInterrupted = errors.New("build: interrupted; the next build goes on with what was done")
+
+// interrupted is the status of what SIGINT has ended.
+const interrupted = 128 + 2
+
+// build builds.
+func (f buildFlags) build(ctx context.Context, cmd *cobra.Command, a *app, dir string) (
 	*image.Image, error,
 ) {
 	text, ignore, err := f.dockerfile(dir)
@@ -82,8 +93,13 @@ func buildImage(ctx context.Context, cmd *cobra.Command, a *app, f buildFlags, d
 		return nil, err
 	}
 	b := build.Builder{
-		Runner: runner{e}, Target: f.target, NoCache: f.noCache,
-		Cache: build.Cache{Dir: filepath.Join(e.Root, "build")}, Base: engine.FindImage,
+		Runner: runner{e, f.network}, Target: f.target, NoCache: f.noCache,
+		Base: func(s *image.Store, name string) (*image.Image, error) {
+			if err := a.fetch(cmd, name, f.pull); err != nil {
+				return nil, err
+			}
+			return engine.FindImage(s, name)
+		},
 	}
 	if b.Progress, err = f.show(cmd.ErrOrStderr()); err != nil {
 		return nil, err
@@ -159,60 +175,4 @@ func epoch() (time.Time, error) {
 		return time.Time{}, fmt.Errorf("SOURCE_DATE_EPOCH=%q: expected seconds since 1970", text)
 	}
 	return time.Unix(seconds, 0), nil
-}
-
-// runner has the engine run the commands of a build.
-type runner struct{ engine *engine.Engine }
-
-// Run runs a command in a container that is removed with done.
-func (r runner) Run(ctx context.Context, img *image.Image, run build.Run, out io.Writer) (
-	upper string, done func() error, err error,
-) {
-	none := ""
-	c, err := r.engine.Create(engine.Request{
-		Image: img.Descriptor.Digest.String(), Entrypoint: &none, Args: run.Args,
-		Config: engine.Config{User: run.User, WorkingDir: run.Dir, Env: run.Env},
-	})
-	if err != nil {
-		return "", nil, err
-	}
-	done = func() error { return r.engine.Remove(c, true) }
-	if err := r.follow(ctx, c, out); err != nil {
-		return "", nil, errors.Join(err, done())
-	}
-	return r.engine.Upper(c), done, nil
-}
-
-// follow starts a container and passes on what it says, until its end.
-func (r runner) follow(ctx context.Context, c *engine.Container, out io.Writer) error {
-	conn, err := r.engine.Start(c, true)
-	if err != nil {
-		return err
-	}
-	defer conn.Close()
-	// Whoever interrupts the build closes the connection, which ends Receive.
-	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
-	defer stop()
-	for {
-		kind, data, _, err := conn.Receive()
-		if err != nil {
-			return errors.Join(ctx.Err(), err)
-		}
-		switch kind {
-		case monitor.Output, monitor.Errors:
-			if _, err := out.Write(data); err != nil {
-				return err
-			}
-		case monitor.Exited:
-			var s monitor.State
-			if err := json.Unmarshal(data, &s); err != nil {
-				return err
-			}
-			if s.ExitCode != 0 {
-				return &build.ExitError{Status: s.ExitCode}
-			}
-			return nil
-		default: // that it has started
-		}
-	}
 }

@@ -41,7 +41,6 @@ func newWorkshop(t *testing.T, files map[string]string) *workshop {
 	require.NoError(t, err)
 	w.b = build.Builder{
 		Images: store, Base: (*image.Store).Resolve,
-		Cache:    build.Cache{Dir: filepath.Join(root, "build")},
 		Progress: &build.Plain{Out: &w.out}, Runner: noRunner{},
 	}
 	return w
@@ -65,7 +64,7 @@ type noRunner struct{}
 
 var errRun = errors.New("nothing can be run here")
 
-func (noRunner) Run(context.Context, *image.Image, build.Run, io.Writer) (
+func (noRunner) Run(context.Context, build.Root, build.Run, io.Writer) (
 	string, func() error, error,
 ) {
 	return "", nil, errRun

@@ -11,7 +11,6 @@ import (
 
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
-	"github.com/moby/buildkit/frontend/dockerfile/shell"
 )
 
 // File is a Dockerfile that was understood.
@@ -19,26 +18,6 @@ type File struct {
 	stages []instructions.Stage
 	global []instructions.ArgCommand // the ARGs before the first FROM
 	escape rune
-}
-
-// LineError is what is wrong with a Dockerfile, and where.
-type LineError struct {
-	Line int
-	Err  error
-}
-
-// Error begins with the line.
-func (e *LineError) Error() string { return fmt.Sprintf("line %d: %v", e.Line, e.Err) }
-
-// Unwrap returns what is wrong.
-func (e *LineError) Unwrap() error { return e.Err }
-
-// atLine says where an error is.
-func atLine(at []parser.Range, err error) error {
-	if _, has := errors.AsType[*LineError](err); err == nil || has || len(at) == 0 {
-		return err
-	}
-	return &LineError{Line: at[0].Start.Line, Err: err}
 }
 
 // Parse reads a Dockerfile.
@@ -63,18 +42,6 @@ func Parse(text []byte) (*File, error) {
 		}
 	}
 	return f, nil
-}
-
-// located takes the line out of an error of the parser's, and the words that say it again.
-func located(err error) error {
-	if where, ok := errors.AsType[*parser.LocationError](err); ok && len(where.Locations) > 0 {
-		inner := errors.Unwrap(where)
-		if unknown, ok := errors.AsType[*instructions.UnknownInstructionError](err); ok {
-			inner = fmt.Errorf("there is no instruction %s", strings.ToUpper(unknown.Instruction))
-		}
-		return atLine(where.Locations[0], inner)
-	}
-	return err
 }
 
 // supported refuses flags that this package does not know what to do with.
@@ -109,47 +76,6 @@ func supported(c instructions.Command) error {
 // isRemote reports whether ADD would have to fetch a source.
 func isRemote(source string) bool {
 	return strings.Contains(source, "://") || strings.HasPrefix(source, "git@")
-}
-
-// variables are names and values; the last one of a name counts.
-type variables []string
-
-// Get returns the value of a variable.
-func (v variables) Get(name string) (string, bool) {
-	for _, variable := range slices.Backward(v) {
-		if key, value, _ := strings.Cut(variable, "="); key == name {
-			return value, true
-		}
-	}
-	return "", false
-}
-
-// Keys are the names.
-func (v variables) Keys() []string {
-	var keys []string
-	for _, variable := range v {
-		key, _, _ := strings.Cut(variable, "=")
-		keys = append(keys, key)
-	}
-	return keys
-}
-
-// set returns the variables with one more, in the place of one of that name.
-func (v variables) set(name, value string) variables {
-	for i, variable := range v {
-		if strings.HasPrefix(variable, name+"=") {
-			changed := slices.Clone(v)
-			changed[i] = name + "=" + value
-			return changed
-		}
-	}
-	return append(slices.Clone(v), name+"="+value)
-}
-
-// expand replaces the variables in a word.
-func (f *File) expand(word string, v variables) (string, error) {
-	text, _, err := shell.NewLex(f.escape).ProcessWord(word, v)
-	return text, err
 }
 
 // platformArgs are the variables that are there without being given.
