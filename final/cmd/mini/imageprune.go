@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -45,12 +44,43 @@ func (a *app) pruneImages(cmd *cobra.Command, all bool) error {
 		users, err := a.usersOf(img)
 		return len(users) == 0, err
 	})
+	return printFreed(cmd, "image prune", freed, err)
+}
+
+// newBuilder makes `mini builder`, which has one verb, as docker's has.
+func newBuilder(a *app) *cobra.Command {
+	var force bool
+	prune := &cobra.Command{
+		Use:   "prune [-f]",
+		Short: "Remove what is kept of the steps of builds",
+		Args:  arguments(0, 0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			const what = "This makes the next build do all its steps anew."
+			if yes, err := agreed(cmd, force, what); err != nil || !yes {
+				return err
+			}
+			store, err := a.images()
+			if err != nil {
+				return err
+			}
+			freed, err := store.Forget()
+			return printFreed(cmd, "builder prune", freed, err)
+		},
+	}
+	prune.Flags().BoolVarP(&force, "force", "f", false, "do not ask")
+	family := newFamily("builder", "The cache of builds", prune)
+	family.GroupID = groupSystem
+	return family
+}
+
+// printFreed says what a verb has deleted, and how much that was.
+func printFreed(cmd *cobra.Command, verb string, freed image.Freed, err error) error {
 	if err != nil {
-		return fmt.Errorf("image prune: %w", err)
+		return fmt.Errorf("%s: %w", verb, err)
 	}
 	if freed.Later {
 		return hinted{
-			errors.New("image prune: images are being pulled or built: nothing was removed"),
+			fmt.Errorf("%s: images are being pulled or built: nothing was removed", verb),
 			"once more when that is done",
 		}
 	}

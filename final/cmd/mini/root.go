@@ -74,6 +74,7 @@ func (a *app) verbs() []*cobra.Command {
 		newPause(a), newUnpause(a), newRename(a), newRemove(a), newExec(a), newAttach(a),
 		newPs(a), newLogs(a), newInspect(a),
 		newNetwork(a), newVolume(a),
+		newBuild(a), newBuilder(a),
 		newVersion(),
 	}...)
 }

@@ -20,21 +20,26 @@ import (
 type Request struct {
 	Name       string // a made-up one if none
 	Image      string
+	Unfinished *Image   // layers that are no image yet, in place of Image
 	Args       []string // in place of the image's command
 	Entrypoint *string  // in place of the image's; an empty one is none
 	Config     Config   // over that of the image; Env and Labels are added to it
 	HostConfig HostConfig
 	Mounts     []volume.Mount
+	Tied       bool // see Container
 }
 
 // Create makes a container that does not run yet.
 func (e *Engine) Create(r Request) (*Container, error) {
-	image, release, err := e.image(r.Image)
-	if err != nil {
-		return nil, err
+	if r.Unfinished == nil {
+		image, release, err := e.image(r.Image)
+		if err != nil {
+			return nil, err
+		}
+		defer release()
+		r.Unfinished = &image
 	}
-	defer release()
-	c, err := e.describe(r, image)
+	c, err := e.describe(r, *r.Unfinished)
 	if err != nil {
 		return nil, err
 	}
@@ -58,7 +63,7 @@ func (e *Engine) describe(r Request, image Image) (*Container, error) {
 		ID: id, Created: time.Now().UTC(), Image: image.ID, Name: r.Name,
 		Driver: "overlay", Platform: "linux", Config: merge(r, image.Config),
 		HostConfig: r.HostConfig, Mounts: r.Mounts, Lower: image.Lower, RuntimePath: path,
-		State: monitor.State{Status: monitor.Created},
+		State: monitor.State{Status: monitor.Created}, Tied: r.Tied,
 	}
 	c.HostConfig.Runtime = e.Runtime
 	if c.Config.Hostname == "" {
@@ -182,3 +187,6 @@ func (e *Engine) writeInit(c *Container) error {
 	}
 	return nil
 }
+
+// Upper is the directory of what a container has changed, as overlayfs has it.
+func (e *Engine) Upper(c *Container) string { return filepath.Join(e.dir(c.ID), "upper") }

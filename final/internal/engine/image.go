@@ -39,7 +39,7 @@ func (e *Engine) image(reference string) (found Image, release func(), err error
 	}
 	img, err := FindImage(store, reference)
 	if err == nil {
-		found = describeImage(img)
+		found = Image{ID: img.ID().String(), Config: Describe(img.Config)}
 		found.Lower, err = img.Lower(context.Background())
 	}
 	if err != nil {
@@ -49,13 +49,13 @@ func (e *Engine) image(reference string) (found Image, release func(), err error
 	return found, release, nil
 }
 
-// describeImage is what an image says of its containers.
-func describeImage(img *image.Image) Image {
-	c := img.Config.Config
-	return Image{ID: img.ID().String(), Config: Config{
+// Describe is what an image says of its containers.
+func Describe(i image.Config) Config {
+	c := i.Config
+	return Config{
 		User: c.User, Env: c.Env, Cmd: c.Cmd, Entrypoint: c.Entrypoint, Labels: c.Labels,
 		WorkingDir: c.WorkingDir, StopSignal: c.StopSignal,
-	}}
+	}
 }
 
 // UsersOf returns the names of the containers that are made of an image.

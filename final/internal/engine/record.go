@@ -34,6 +34,8 @@ type Container struct {
 	// Lower are the image's layers, the uppermost first.
 	Lower       []string
 	RuntimePath string
+	// Tied to whoever starts it: it ends with their connection, and is not removed before.
+	Tied bool `json:",omitempty"`
 }
 
 // Config is what belongs to the container wherever it runs.

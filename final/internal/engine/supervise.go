@@ -52,7 +52,7 @@ func (e *Engine) orders(id string) (monitor.Orders, error) {
 	return monitor.Orders{
 		ID: id, Dir: e.stateDir(id), Bundle: e.bundle(id), Runtime: e.runtime(c),
 		Log: c.LogPath, Terminal: c.Config.Tty, OpenStdin: c.Config.OpenStdin,
-		Restart: c.HostConfig.RestartPolicy, StopSignal: stop, State: c.State,
+		Restart: c.HostConfig.RestartPolicy, StopSignal: stop, State: c.State, Tied: c.Tied,
 		Prepare: func() error { return e.prepare(c) },
 		Connect: func(pid int) error { return e.connect(c, pid) },
 		Release: func() error { return e.disconnect(c) },
@@ -78,7 +78,7 @@ func (e *Engine) mountRoot(c *Container) error {
 		"workdir=" + filepath.Join(dir, "work"),
 	}
 	if c.HostConfig.AutoRemove {
-		// Nobody will read what it has written: unmounting need not wait for the disk.
+		// What it has written need not outlast it: unmounting does not wait for the disk.
 		options = append(options, "volatile")
 	}
 	if !e.ids.all() {

@@ -43,6 +43,7 @@ type Orders struct {
 	Restart    Restart
 	StopSignal unix.Signal
 	State      State // what is known at the beginning
+	Tied       bool  // it ends with the first client, and is finished when that has gone
 
 	// Prepare makes ready what the container needs, before each start.
 	Prepare func() error
@@ -112,8 +113,9 @@ func Run(o Orders, first *Conn, attach bool) error {
 		m.fail(err)
 		return refuse(first, errors.Join(err, o.Release()))
 	}
+	gone := make(chan struct{})
 	if attach {
-		go m.serve(c)
+		go m.serveFirst(c, gone)
 	} else {
 		_ = first.Close() // it has been told all
 	}
@@ -121,7 +123,23 @@ func Run(o Orders, first *Conn, attach bool) error {
 	// What preparing took is given back: from here on the monitor is small.
 	debug.FreeOSMemory()
 	m.stay(pid, said, log)
+	if o.Tied {
+		_ = first.Send(Exited, marshal(m.state)) // it may have gone
+		<-gone
+	}
 	return m.finish()
+}
+
+// serveFirst serves the first client until it goes, and then ends a container that is tied
+// to it.
+func (m *Monitor) serveFirst(c *client, gone chan<- struct{}) {
+	defer close(gone)
+	m.serve(c)
+	if m.o.Tied {
+		m.end()
+		_ = m.signal(unix.SIGKILL) // it may have ended already
+		_ = m.pause(false)         // what is frozen does not see a signal
+	}
 }
 
 // greet tells the first client that the container runs, before it is passed on what that
