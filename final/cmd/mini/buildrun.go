@@ -23,10 +23,10 @@ type runner struct {
 func (r runner) Run(ctx context.Context, root build.Root, run build.Run, out io.Writer) (
 	upper string, done func() error, err error,
 ) {
-	none := ""
+	none, image := "", engine.Describe(root.Config, root.Layers)
 	c, err := r.engine.Create(engine.Request{
 		Image:      "build",
-		Unfinished: &engine.Image{Config: engine.Describe(root.Config), Lower: root.Lower},
+		Unfinished: &image,
 		Entrypoint: &none, Args: run.Args, Tied: true,
 		Config:     engine.Config{User: run.User, WorkingDir: run.Dir, Env: run.Env},
 		HostConfig: engine.HostConfig{NetworkMode: r.network, AutoRemove: true},

@@ -36,7 +36,7 @@ type Runner interface {
 // Root is what the command of a RUN finds: an image that is not finished.
 type Root struct {
 	Config image.Config
-	Lower  []string // the directories of its layers, the topmost first
+	Layers []image.Layer // all are unpacked, the topmost last
 }
 
 // job is one build.

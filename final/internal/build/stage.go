@@ -198,7 +198,7 @@ func (j *job) layer(ctx context.Context, at *stage, s Step, write func(*writer) 
 	case write != nil:
 		return j.pack(ctx, write, under)
 	case s.Run != nil:
-		return j.run(ctx, Root{Config: at.config, Lower: under}, *s.Run)
+		return j.run(ctx, Root{Config: at.config, Layers: at.layers}, *s.Run)
 	}
 	return nil, nil //nolint:nilnil // the configuration alone has changed
 }

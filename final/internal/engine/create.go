@@ -62,7 +62,7 @@ func (e *Engine) describe(r Request, image Image) (*Container, error) {
 	c := &Container{
 		ID: id, Created: time.Now().UTC(), Image: image.ID, Name: r.Name,
 		Driver: "overlay", Platform: "linux", Config: merge(r, image.Config),
-		HostConfig: r.HostConfig, Mounts: r.Mounts, Lower: image.Lower, RuntimePath: path,
+		HostConfig: r.HostConfig, Mounts: r.Mounts, Layers: image.Layers, RuntimePath: path,
 		State: monitor.State{Status: monitor.Created}, Tied: r.Tied,
 	}
 	c.HostConfig.Runtime = e.Runtime
