@@ -55,6 +55,7 @@ func describeImage(img *image.Image) Image {
 	return Image{ID: img.ID().String(), Config: Config{
 		User: c.User, Env: c.Env, Cmd: c.Cmd, Entrypoint: c.Entrypoint, Labels: c.Labels,
 		WorkingDir: c.WorkingDir, StopSignal: c.StopSignal,
+		ExposedPorts: c.ExposedPorts, Healthcheck: c.Healthcheck,
 	}}
 }
 
