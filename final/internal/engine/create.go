@@ -49,6 +49,7 @@ func (e *Engine) Create(r Request) (*Container, error) {
 	if err := e.furnish(c, r.Name); err != nil {
 		return nil, errors.Join(err, e.erase(c))
 	}
+	e.tell(c, "create", nil)
 	return c, nil
 }
 
@@ -81,7 +82,7 @@ func (e *Engine) describe(r Request, image Image) (*Container, error) {
 		*path = filepath.Join(e.dir(id), name)
 	}
 	_, err = stopSignal(c)
-	return c, errors.Join(err, c.HostConfig.check(), c.HostConfig.checkModes(),
+	return c, errors.Join(err, c.publishAll(), c.HostConfig.check(), c.HostConfig.checkModes(),
 		c.HostConfig.checkNetwork())
 }
 
@@ -90,6 +91,14 @@ func merge(r Request, image Config) Config {
 	c := r.Config
 	c.Image = r.Image
 	c.Env = mergeEnv(image.Env, r.Config.Env)
+	c.ExposedPorts = maps.Clone(image.ExposedPorts)
+	for port := range r.Config.ExposedPorts {
+		if c.ExposedPorts == nil {
+			c.ExposedPorts = map[string]struct{}{}
+		}
+		c.ExposedPorts[port] = struct{}{}
+	}
+	c.Healthcheck = mergeHealth(image.Healthcheck, r.Config.Healthcheck)
 	c.Labels = map[string]string{}
 	for _, labels := range []map[string]string{image.Labels, r.Config.Labels} {
 		maps.Copy(c.Labels, labels)

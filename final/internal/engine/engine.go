@@ -11,6 +11,7 @@
 // Below Root is what outlasts a reboot, below State what does not:
 //
 //	ROOT/names/NAME                     a symbolic link that holds an ID
+//	ROOT/events                         what has happened: event.Log
 //	ROOT/containers/ID/container.json   what was asked for: Container
 //	ROOT/containers/ID/state.json       how it is doing: monitor.State
 //	ROOT/containers/ID/lock             held by whoever starts or removes it: flock(2)

@@ -61,6 +61,7 @@ func Describe(i image.Config, layers []image.Layer) Image {
 	described := Image{Config: Config{
 		User: c.User, Env: c.Env, Cmd: c.Cmd, Entrypoint: c.Entrypoint, Labels: c.Labels,
 		WorkingDir: c.WorkingDir, StopSignal: c.StopSignal,
+		ExposedPorts: c.ExposedPorts, Healthcheck: c.Healthcheck,
 	}}
 	for _, l := range slices.Backward(layers) {
 		described.Layers = append(described.Layers, l.DiffID)

@@ -5,8 +5,10 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"os"
+	"slices"
 
 	"lab/final/internal/network"
 )
@@ -28,9 +30,37 @@ func (h *HostConfig) checkNetwork() error {
 	return nil
 }
 
+// publishAll publishes the ports that the container's programs listen on, each at a free
+// port of the host, if all are to be.
+func (c *Container) publishAll() error {
+	if !c.HostConfig.PublishAll {
+		return nil
+	}
+	published := map[string]bool{}
+	for _, p := range c.HostConfig.Ports {
+		published[fmt.Sprintf("%d/%s", p.Container, p.Proto)] = true
+	}
+	for _, text := range slices.Sorted(maps.Keys(c.Config.ExposedPorts)) {
+		ports, err := network.ParsePorts(text)
+		if err != nil {
+			return fmt.Errorf("publish all ports: %w", err)
+		}
+		for _, p := range ports {
+			if !published[fmt.Sprintf("%d/%s", p.Container, p.Proto)] {
+				c.HostConfig.Ports = append(c.HostConfig.Ports, p)
+			}
+		}
+	}
+	return nil
+}
+
 // connect gives a container its network when its first process is there and its command
 // waits.
-func (e *Engine) connect(c *Container, pid int) error {
+func (e *Engine) connect(id string, pid int) error {
+	c, err := e.record(id)
+	if err != nil {
+		return err
+	}
 	h := &c.HostConfig
 	mode, err := network.ParseMode(h.NetworkMode)
 	if err != nil {

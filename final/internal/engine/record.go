@@ -11,6 +11,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"lab/final/internal/image"
 	"lab/final/internal/monitor"
 	"lab/final/internal/volume"
 )
@@ -54,6 +55,9 @@ type Config struct {
 	Labels      map[string]string
 	StopSignal  string `json:",omitempty"`
 	StopTimeout *int   `json:",omitempty"`
+	// ExposedPorts are those that its programs listen on: 80/tcp.
+	ExposedPorts map[string]struct{} `json:",omitempty"`
+	Healthcheck  *image.Healthcheck  `json:",omitempty"`
 }
 
 // recordPath is the file of a container.
@@ -67,6 +71,15 @@ func (e *Engine) save(c *Container) error {
 	record := *c
 	record.State = monitor.State{} // it has a file of its own
 	return writeJSON(e.recordPath(c.ID), record)
+}
+
+// record reads a container as it is written down now.
+func (e *Engine) record(id string) (*Container, error) {
+	c := &Container{}
+	if err := readJSON(e.recordPath(id), c); err != nil {
+		return nil, fmt.Errorf("container %s: %w", short(id), err)
+	}
+	return c, nil
 }
 
 // load reads a container and how it is doing. One of which the monitor is gone has not

@@ -26,6 +26,9 @@ func (e *Engine) erase(c *Container) error {
 		name = e.dropName(c.Name, c.ID)
 	}
 	record := os.Remove(e.recordPath(c.ID))
+	if record == nil {
+		e.tell(c, "destroy", nil)
+	}
 	if errors.Is(record, fs.ErrNotExist) {
 		record = nil
 	}
@@ -94,6 +97,7 @@ func (e *Engine) Rename(c *Container, name string) error {
 	if err := e.save(c); err != nil {
 		return errors.Join(err, e.dropName(name, c.ID))
 	}
+	e.tell(c, "rename", map[string]string{"oldName": old})
 	return e.dropName(old, c.ID)
 }
 

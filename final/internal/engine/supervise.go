@@ -55,16 +55,17 @@ func (e *Engine) orders(id string, lock *os.File) (monitor.Orders, error) {
 		ID: id, Dir: e.stateDir(id), Bundle: e.bundle(id), Runtime: e.runtime(c),
 		Log: c.LogPath, Terminal: c.Config.Tty, OpenStdin: c.Config.OpenStdin,
 		Restart: c.HostConfig.RestartPolicy, StopSignal: stop, State: c.State, Tied: c.Tied,
-		Prepare: func() error { return e.prepare(c) },
-		Connect: func(pid int) error { return e.connect(c, pid) },
+		Check:   healthCheck(c),
+		Prepare: func() error { return e.prepare(id) },
+		Connect: func(pid int) error { return e.connect(id, pid) },
 		Release: func() error { return e.disconnect(c) },
 		Process: func(asked []byte) ([]byte, error) { return e.describeExec(c, asked) },
 		Save: func(s monitor.State) error {
 			defer lock.Close() // from the second time on it is closed
 			return writeJSON(e.statePath(id), s)
 		},
-		Tell:    func(string, map[string]string) {},
-		Finish:  func(monitor.State) error { return e.finish(c) },
+		Tell:   func(action string, more map[string]string) { e.tellNow(c, action, more) },
+		Finish: func(monitor.State) error { return e.finish(c) },
 	}, nil
 }
 
@@ -105,8 +106,12 @@ func (e *Engine) mountRoot(c *Container) error {
 	return nil
 }
 
-// prepare makes ready what the runtime needs, before each start.
-func (e *Engine) prepare(c *Container) error {
+// prepare makes ready what the runtime needs, before each start, as the record says now.
+func (e *Engine) prepare(id string) error {
+	c, err := e.record(id)
+	if err != nil {
+		return err
+	}
 	if err := e.writeNames(c); err != nil {
 		return err
 	}
