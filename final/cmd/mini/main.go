@@ -21,6 +21,7 @@ import (
 	"strings"
 
 	"lab/final/internal/engine"
+	"lab/final/internal/rootless"
 	"lab/internal/box"
 )
 
@@ -66,6 +67,9 @@ func (w withStatus) Unwrap() error { return w.error }
 func main() {
 	if len(os.Args) > 0 && os.Args[0] == engine.MonitorName {
 		os.Exit(supervise(os.Args))
+	}
+	if len(os.Args) > 0 && os.Args[0] == rootless.KeeperName {
+		os.Exit(rootless.Keep(os.Args))
 	}
 	if status, ok := box.Run(os.Args); ok {
 		os.Exit(status)

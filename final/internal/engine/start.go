@@ -35,7 +35,10 @@ func (e *Engine) Start(c *Container, attach bool) (*monitor.Conn, error) {
 	if c.isUp() {
 		return nil, ErrRunning
 	}
-	conn, err := e.spawn(c, attach)
+	var conn *monitor.Conn
+	if err = e.warnOfNetwork(c); err == nil {
+		conn, err = e.spawn(c, attach)
+	}
 	if err == nil {
 		err = awaitStart(conn)
 		if !attach || err != nil {
@@ -64,9 +67,6 @@ func awaitStart(conn *monitor.Conn) error {
 
 // spawn starts the monitor: this program, in a session and a mount namespace of its own.
 func (e *Engine) spawn(c *Container, attach bool) (*monitor.Conn, error) {
-	if os.Geteuid() != 0 {
-		return nil, ErrRootless
-	}
 	if err := e.makeStateDir(c); err != nil {
 		return nil, err
 	}
