@@ -114,6 +114,7 @@ func findOrStart(dir string, wanted func(keeper) bool, start func(*os.File) erro
 // Keep is what a keeper does: it says who it is, and stays until nobody holds its
 // directory any longer. What fails is told through its file 3.
 func Keep(args []string) int {
+	unix.CloseOnExec(3) // nobody whom we start holds it
 	word := os.NewFile(3, "starter")
 	err := errors.New("a keeper is started by mini alone")
 	if len(args) > 1 {

@@ -168,7 +168,7 @@ func (n *Network) follow(guide *exec.Cmd) (stop func(), err error) {
 		case err := <-ended:
 			lines := strings.ReplaceAll(strings.TrimSpace(said.String()), "\n", ", ")
 			return nil, fmt.Errorf("%s: %s: %w", filepath.Base(guide.Path), lines, err)
-		case <-time.After(time.Millisecond):
+		case <-time.After(5 * time.Millisecond):
 		}
 		var leads bool
 		if err := n.Do(func() (err error) { leads, err = hasWayOut(); return err }); err != nil {
