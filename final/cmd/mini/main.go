@@ -23,6 +23,7 @@ import (
 
 	"lab/final/internal/engine"
 	"lab/final/internal/pid1"
+	"lab/final/internal/rootless"
 	"lab/internal/box"
 )
 
@@ -71,6 +72,9 @@ func main() {
 	}
 	if len(os.Args) > 0 && filepath.Base(os.Args[0]) == pid1.Name {
 		os.Exit(pid1.Run(os.Args[1:]))
+	}
+	if len(os.Args) > 0 && os.Args[0] == rootless.KeeperName {
+		os.Exit(rootless.Keep(os.Args))
 	}
 	if status, ok := box.Run(os.Args); ok {
 		os.Exit(status)

@@ -38,6 +38,8 @@ func newRoot() *cobra.Command {
 		SilenceUsage:  true,
 		Args:          noSuchVerb,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return a.enter(cmd) },
 	}
 	flags := root.PersistentFlags()
 	flags.StringVar(&a.root, "root", defaultRoot(), "directory of what is kept")
@@ -82,7 +84,7 @@ func (a *app) verbs() []*cobra.Command {
 // engine opens the engine that the global flags describe.
 func (a *app) engine() (*engine.Engine, error) {
 	return engine.Open(engine.Options{
-		Root: a.root, State: a.state, Runtime: a.runtime, Debug: a.debug,
+		Root: a.root, State: a.state, Runtime: a.runtime, Debug: a.debug, Warn: warn,
 	})
 }
 

@@ -6,6 +6,7 @@ import (
 	"os"
 
 	"lab/final/internal/engine"
+	"lab/final/internal/rootless"
 )
 
 // supervise is what this program does under the name of a monitor:
@@ -20,6 +21,9 @@ func supervise(args []string) int {
 		return notUsage
 	}
 	e, err := engine.Open(engine.Options{Root: args[1], State: args[2]})
+	if err == nil {
+		err = rootless.Follow(args[2], true)
+	}
 	if err == nil {
 		err = e.Supervise(args[3], os.NewFile(3, "client"), os.NewFile(4, "lock"),
 			len(args) > 4)

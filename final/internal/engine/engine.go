@@ -37,6 +37,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"lab/final/internal/monitor"
+	"lab/final/internal/rootless"
 )
 
 // Options say where an engine keeps what, and which runtime makes new containers.
@@ -44,6 +45,7 @@ type Options struct {
 	Root, State string
 	Runtime     string // a name on PATH or beside this program, or a path
 	Debug       bool
+	Warn        func(text string) // is told what is not as it was asked for, if not nil
 }
 
 // Engine keeps the containers of one root directory.
@@ -51,6 +53,9 @@ type Engine struct {
 	Options
 
 	ids idMaps
+	net *rootless.Network // which the bridges are in; nil is the host's own
+	// doors are the ports of the host that lead to a monitor's container.
+	doors []*rootless.Door
 }
 
 // The hints that belong to errors.
@@ -67,8 +72,6 @@ var (
 	ErrNotRunning = monitor.ErrEnded
 	// ErrPaused means that a container would have to be unpaused first.
 	ErrPaused = errors.New("the container is paused")
-	// ErrRootless means that we are not root, of the machine or of a user namespace.
-	ErrRootless = errors.New("containers are started by root")
 	// ErrRuntime means that there is no such runtime.
 	ErrRuntime = errors.New("there is no such runtime")
 	// ErrDamaged means a file of ours that cannot be read, as after a power cut.
@@ -88,6 +91,9 @@ func Open(o Options) (*Engine, error) {
 		return nil, err
 	}
 	e := &Engine{Options: o, ids: ids}
+	if e.Warn == nil {
+		e.Warn = func(string) {}
+	}
 	for _, dir := range []string{e.path("containers"), e.path("names"), o.State} {
 		if err := os.MkdirAll(dir, 0o711); err != nil {
 			return nil, err

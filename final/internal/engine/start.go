@@ -30,7 +30,10 @@ func (e *Engine) Start(c *Container, attach bool) (*monitor.Conn, error) {
 	if c.isUp() {
 		return nil, ErrRunning
 	}
-	conn, err := e.spawn(c, lock, attach)
+	var conn *monitor.Conn
+	if err = e.warnOfNetwork(c); err == nil {
+		conn, err = e.spawn(c, lock, attach)
+	}
 	if err == nil {
 		err = awaitStart(conn)
 		if !attach || err != nil {
@@ -60,9 +63,6 @@ func awaitStart(conn *monitor.Conn) error {
 // spawn starts the monitor: this program, in a session and a mount namespace of its own.
 // It shares the container's lock with us.
 func (e *Engine) spawn(c *Container, lock *os.File, attach bool) (*monitor.Conn, error) {
-	if os.Geteuid() != 0 {
-		return nil, ErrRootless
-	}
 	if err := e.makeStateDir(c); err != nil {
 		return nil, err
 	}
