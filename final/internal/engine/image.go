@@ -27,9 +27,12 @@ func FindImage(store *image.Store, reference string) (*image.Image, error) {
 	return store.Resolve(reference)
 }
 
-// image finds an image, and unpacks what of it is not unpacked. It stays until release is
-// called, and then if the record of a container names it.
-func (e *Engine) image(reference string) (found Image, release func(), err error) {
+// image finds the image of a container to be, and unpacks what of it is not unpacked. It
+// stays until release is called, and then if the record of a container names it.
+func (e *Engine) image(r *Request) (found Image, release func(), err error) {
+	if len(r.Rootfs) > 0 {
+		return rootDirs(r)
+	}
 	store, err := e.Images()
 	if err != nil {
 		return Image{}, nil, err
@@ -37,7 +40,7 @@ func (e *Engine) image(reference string) (found Image, release func(), err error
 	if release, err = store.Hold(); err != nil {
 		return Image{}, nil, err
 	}
-	img, err := FindImage(store, reference)
+	img, err := FindImage(store, r.Image)
 	if err == nil {
 		found = describeImage(img)
 		found.Lower, err = img.Lower(context.Background())

@@ -33,6 +33,7 @@ type Container struct {
 
 	// Lower are the image's layers, the uppermost first.
 	Lower       []string
+	Upper       string `json:",omitempty"` // where changes go, if somebody has named it
 	RuntimePath string
 }
 

@@ -25,7 +25,7 @@ func (e *Engine) erase(c *Container) error {
 		record = nil
 	}
 	return errors.Join(
-		os.RemoveAll(e.stateDir(c.ID)), record, name, os.RemoveAll(e.dir(c.ID)),
+		e.removeState(c.ID), e.removeWork(c), record, name, os.RemoveAll(e.dir(c.ID)),
 		e.releaseVolumes(c, c.HostConfig.AutoRemove),
 	)
 }

@@ -46,6 +46,9 @@ func (e *Engine) orders(id string) (monitor.Orders, error) {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_SLAVE, ""); err != nil {
 		return monitor.Orders{}, fmt.Errorf("make / a slave mount: %w", err)
 	}
+	if err := e.claimUpper(c); err != nil {
+		return monitor.Orders{}, err
+	}
 	if err := e.mountRoot(c); err != nil {
 		return monitor.Orders{}, err
 	}
@@ -71,13 +74,24 @@ func (e *Engine) mountRoot(c *Container) error {
 	if err := os.MkdirAll(root, 0o700); err != nil {
 		return err
 	}
-	dir := e.dir(c.ID)
-	lower := append([]string{filepath.Join(dir, "init")}, c.Lower...)
-	options := []string{
-		"lowerdir=" + strings.Join(lower, ":"), "upperdir=" + filepath.Join(dir, "upper"),
-		"workdir=" + filepath.Join(dir, "work"),
+	if dir := c.plainRoot(); dir != "" {
+		// mount --rbind DIR STATE/ID/rootfs
+		if err := unix.Mount(dir, root, "", unix.MS_BIND|unix.MS_REC, ""); err != nil {
+			return fmt.Errorf("bind %s on %s: %w", dir, root, err)
+		}
+		return nil
 	}
-	if c.HostConfig.AutoRemove {
+	upper, work := e.upperAndWork(c)
+	dirs := append([]string{upper, work, filepath.Join(e.dir(c.ID), "init")}, c.Lower...)
+	dirs, done, err := shortNames(dirs)
+	if err != nil {
+		return err
+	}
+	defer done()
+	options := []string{
+		"lowerdir=" + strings.Join(dirs[2:], ":"), "upperdir=" + dirs[0], "workdir=" + dirs[1],
+	}
+	if c.HostConfig.AutoRemove && c.Upper == "" {
 		// Nobody will read what it has written: unmounting need not wait for the disk.
 		options = append(options, "volatile")
 	}
@@ -103,8 +117,9 @@ func (e *Engine) prepare(c *Container) error {
 // finish cleans up after the last end of a container.
 func (e *Engine) finish(c *Container) error {
 	err := unix.Unmount(e.rootfs(c.ID), unix.MNT_DETACH)
+	err = errors.Join(err, e.removeWork(c))
 	if !c.HostConfig.AutoRemove {
-		return errors.Join(err, os.RemoveAll(e.stateDir(c.ID)))
+		return errors.Join(err, e.removeState(c.ID))
 	}
 	unlock, lockErr := e.lock(c.ID)
 	if lockErr != nil {
