@@ -129,7 +129,11 @@ func (m *mini) empty() {
 
 // command is a call that has not begun.
 func (m *mini) command(args ...string) *exec.Cmd {
-	all := append([]string{"--root", m.root, "--state", m.state}, args...)
+	all := []string{"--root", m.root, "--state", m.state}
+	if name := os.Getenv(runtimeVariable); name != "" {
+		all = append(all, "--runtime", name)
+	}
+	all = append(all, args...)
 	cmd := exec.Command(m.path, all...)
 	cmd.Env = append(os.Environ(), m.env...)
 	return cmd
