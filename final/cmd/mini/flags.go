@@ -19,6 +19,7 @@ type containerFlags struct {
 	entrypoint string
 	tmpfs      []string
 	labels     []string
+	rootfs     string
 	limits     limitFlags
 	host       hostFlags
 	health     healthFlags
@@ -37,6 +38,8 @@ func (f *containerFlags) add(flags *pflag.FlagSet) {
 	flags.StringVarP(&r.Config.User, "user", "u", "", "who it runs as: NAME|UID[:GROUP|GID]")
 	flags.StringVarP(&r.Config.Hostname, "hostname", "h", "", "its host name")
 	flags.StringVar(&f.entrypoint, "entrypoint", "", "the program in place of the image's own")
+	flags.StringVar(&f.rootfs, "rootfs", "", "in place of an image: DIR, or layers TOP:…:BOTTOM")
+	flags.StringVar(&r.Upper, "upper", "", "with --rootfs: where its changes go")
 	flags.BoolVar(&r.HostConfig.ReadonlyRootfs, "read-only", false, "forbid writing to its root")
 	flags.StringArrayVar(&f.tmpfs, "tmpfs", nil, "a directory in memory: DIR[:OPTIONS]")
 	flags.StringArrayVarP(&f.labels, "label", "l", nil, "a label, NAME=VALUE or NAME")
@@ -60,7 +63,15 @@ func (f *containerFlags) addEnv(flags *pflag.FlagSet) {
 // request is what the flags and the arguments behind them ask for.
 func (f *containerFlags) request(flags *pflag.FlagSet, args []string) (engine.Request, error) {
 	r := f.asked
-	r.Image, r.Args = args[0], args[1:]
+	switch {
+	case f.rootfs != "":
+		r.Rootfs, r.Args = strings.Split(f.rootfs, ":"), args
+	case r.Upper != "":
+		return r, fmt.Errorf("%w: --upper goes with --rootfs: an image's container has its own",
+			errUsage)
+	default:
+		r.Image, r.Args = args[0], args[1:]
+	}
 	if flags.Changed("entrypoint") {
 		r.Entrypoint = &f.entrypoint
 	}

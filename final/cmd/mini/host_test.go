@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -20,7 +21,13 @@ import (
 	"lab/internal/sandbox"
 )
 
-func TestMain(m *testing.M) { os.Exit(sandbox.Run(host{m})) }
+func TestMain(m *testing.M) {
+	if filepath.Base(os.Args[0]) == stepName {
+		fmt.Fprintln(os.Stderr, asStep(os.Args))
+		os.Exit(1)
+	}
+	os.Exit(sandbox.Run(host{m}))
+}
 
 // host is the throw-away host with cgroups of its own in each hierarchy of version 1 that
 // a container joins.
@@ -137,7 +144,11 @@ func (m *mini) empty() {
 
 // command is a call that has not begun.
 func (m *mini) command(args ...string) *exec.Cmd {
-	all := append([]string{m.path, "--root", m.root, "--state", m.state}, args...)
+	all := []string{m.path, "--root", m.root, "--state", m.state}
+	if name := os.Getenv(runtimeVariable); name != "" {
+		all = append(all, "--runtime", name)
+	}
+	all = append(all, args...)
 	if !isRealRoot() {
 		all = append(m.asOrdinaryUser(), all...)
 	}

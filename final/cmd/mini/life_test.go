@@ -196,7 +196,9 @@ func TestExec(t *testing.T) {
 	}
 	r := m.do("exec", "web", "nosuch")
 	assert.Equal(t, 127, r.status)
-	assert.Contains(t, r.err, `"nosuch"`)
+	if !ownWords() {
+		assert.Contains(t, r.err, `"nosuch"`)
+	}
 	assert.Equal(t, 126, m.do("exec", "web", "/etc").status)
 	m.ok("exec", "-d", "web", "sh", "-c", "echo left > /tmp/left")
 	eventually(t, "what was left alone goes on", func() bool {

@@ -70,7 +70,10 @@ func (f *containerFlags) create(cmd *cobra.Command, a *app, e *engine.Engine, ar
 	if err != nil {
 		return nil, err
 	}
-	if err := a.fetch(cmd, request.Image, f.pull); err != nil {
+	if len(request.Rootfs) == 0 {
+		err = a.fetch(cmd, request.Image, f.pull)
+	}
+	if err != nil {
 		return nil, err
 	}
 	tell, err := f.limits.claim()

@@ -59,7 +59,9 @@ func TestRunPassesTheStatusOn(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			r := m.do(append([]string{"run", "--rm", "base"}, tt.command...)...)
 			assert.Equal(t, tt.status, r.status, r.err)
-			assert.Contains(t, r.err, tt.said)
+			if !ownWords() {
+				assert.Contains(t, r.err, tt.said)
+			}
 			assert.LessOrEqual(t, strings.Count(r.err, "\n"), 1)
 			m.empty()
 		})

@@ -53,6 +53,10 @@ func (s *session) follow() (int, error) {
 	for {
 		select {
 		case err := <-ended:
+			if state.OOMKilled {
+				fmt.Fprintln(os.Stderr, "mini: out of memory: the kernel has killed a process of "+
+					"the container")
+			}
 			return state.ExitCode, err
 		case err := <-left:
 			if errors.Is(err, errDetached) {

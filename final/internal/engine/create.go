@@ -21,6 +21,8 @@ type Request struct {
 	Name       string // a made-up one if none
 	Image      string
 	Unfinished *Image   // layers that are no image yet, in place of Image
+	Rootfs     []string // directories in place of an image; see rootdir.go
+	Upper      string   // with them, where changes go
 	Args       []string // in place of the image's command
 	Entrypoint *string  // in place of the image's; an empty one is none
 	Config     Config   // over that of the image; Env and Labels are added to it
@@ -32,7 +34,7 @@ type Request struct {
 // Create makes a container that does not run yet.
 func (e *Engine) Create(r Request) (*Container, error) {
 	if r.Unfinished == nil {
-		image, release, err := e.image(r.Image)
+		image, release, err := e.image(&r)
 		if err != nil {
 			return nil, err
 		}
@@ -63,7 +65,8 @@ func (e *Engine) describe(r Request, image Image) (*Container, error) {
 	c := &Container{
 		ID: id, Created: time.Now().UTC(), Image: image.ID, Name: r.Name,
 		Driver: "overlay", Platform: "linux", Config: merge(r, image.Config),
-		HostConfig: r.HostConfig, Mounts: r.Mounts, Layers: image.Layers, RuntimePath: path,
+		HostConfig: r.HostConfig, Mounts: r.Mounts, Layers: image.Layers, Lower: image.Lower,
+		Upper: r.Upper, RuntimePath: path,
 		State: monitor.State{Status: monitor.Created}, Tied: r.Tied,
 	}
 	c.HostConfig.Runtime = e.Runtime

@@ -18,6 +18,7 @@ type Image struct {
 	ID     string
 	Config Config
 	Layers []digest.Digest // the uppermost first; all are unpacked
+	Lower  []string        // directories in place of layers
 }
 
 // Images opens the images of the engine's root directory.
@@ -31,9 +32,12 @@ func FindImage(store *image.Store, reference string) (*image.Image, error) {
 	return store.Resolve(reference)
 }
 
-// image finds an image, and unpacks what of it is not unpacked. It stays until release is
-// called, and then if the record of a container names it.
-func (e *Engine) image(reference string) (found Image, release func(), err error) {
+// image finds the image of a container to be, and unpacks what of it is not unpacked. It
+// stays until release is called, and then if the record of a container names it.
+func (e *Engine) image(r *Request) (found Image, release func(), err error) {
+	if len(r.Rootfs) > 0 {
+		return rootDirs(r)
+	}
 	store, err := e.Images()
 	if err != nil {
 		return Image{}, nil, err
@@ -41,7 +45,7 @@ func (e *Engine) image(reference string) (found Image, release func(), err error
 	if release, err = store.Hold(); err != nil {
 		return Image{}, nil, err
 	}
-	img, err := FindImage(store, reference)
+	img, err := FindImage(store, r.Image)
 	if err == nil {
 		found = Describe(img.Config, img.Layers())
 		found.ID = img.ID().String()
@@ -77,7 +81,7 @@ func (e *Engine) lower(c *Container) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	dirs, whole := []string{filepath.Join(e.dir(c.ID), "init")}, true
+	dirs, whole := append([]string{filepath.Join(e.dir(c.ID), "init")}, c.Lower...), true
 	for _, d := range c.Layers {
 		dirs = append(dirs, store.Layers().Path(d))
 		whole = whole && store.Layers().Has(d)

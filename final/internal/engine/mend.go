@@ -12,8 +12,6 @@ import (
 	"slices"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"lab/final/internal/monitor"
 )
 
@@ -53,9 +51,5 @@ func (e *Engine) sweep(c *Container) error {
 		return err
 	}
 	// An overlay that a killed monitor had mounted went with its mount namespace.
-	err = os.RemoveAll(e.stateDir(c.ID))
-	if errors.Is(err, unix.EBUSY) {
-		return fmt.Errorf("something is mounted in %s: %w", e.stateDir(c.ID), err)
-	}
-	return err
+	return errors.Join(e.removeWork(c), e.removeState(c.ID))
 }

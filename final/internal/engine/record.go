@@ -36,6 +36,8 @@ type Container struct {
 	Mounts       []volume.Mount `json:",omitempty"`
 
 	Layers      []digest.Digest // the image's, the uppermost first
+	Lower       []string        `json:",omitempty"` // the directories in place of an image
+	Upper       string          `json:",omitempty"` // where changes go, if somebody has named it
 	RuntimePath string
 	// Tied to whoever starts it: it ends with their connection, and is not removed before.
 	Tied bool `json:",omitempty"`

@@ -32,7 +32,7 @@ func (e *Engine) erase(c *Container) error {
 	if errors.Is(record, fs.ErrNotExist) {
 		record = nil
 	}
-	return errors.Join(record, name, os.RemoveAll(e.dir(c.ID)),
+	return errors.Join(record, name, e.removeWork(c), os.RemoveAll(e.dir(c.ID)),
 		e.releaseVolumes(c, c.HostConfig.AutoRemove))
 }
 

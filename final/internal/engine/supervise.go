@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -48,6 +47,9 @@ func (e *Engine) orders(id string, lock *os.File) (monitor.Orders, error) {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_SLAVE, ""); err != nil {
 		return monitor.Orders{}, fmt.Errorf("make / a slave mount: %w", err)
 	}
+	if err := e.claimUpper(c); err != nil {
+		return monitor.Orders{}, err
+	}
 	if err := e.mountRoot(c); err != nil {
 		return monitor.Orders{}, err
 	}
@@ -77,17 +79,28 @@ func (e *Engine) mountRoot(c *Container) error {
 	if err := os.MkdirAll(root, 0o700); err != nil {
 		return err
 	}
+	if dir := c.plainRoot(); dir != "" {
+		// mount --rbind DIR STATE/ID/rootfs
+		if err := unix.Mount(dir, root, "", unix.MS_BIND|unix.MS_REC, ""); err != nil {
+			return fmt.Errorf("bind %s on %s: %w", dir, root, err)
+		}
+		return nil
+	}
 	lower, err := e.lower(c)
 	if err != nil {
 		return err
 	}
-	dir := e.dir(c.ID)
-	options := []string{
-		"lowerdir=" + strings.Join(lower, ":"), "upperdir=" + filepath.Join(dir, "upper"),
-		"workdir=" + filepath.Join(dir, "work"),
+	upper, work := e.upperAndWork(c)
+	dirs, done, err := shortNames(append([]string{upper, work}, lower...))
+	if err != nil {
+		return err
 	}
-	if c.HostConfig.AutoRemove {
-		// What it has written need not outlast it: unmounting does not wait for the disk.
+	defer done()
+	options := []string{
+		"lowerdir=" + strings.Join(dirs[2:], ":"), "upperdir=" + dirs[0], "workdir=" + dirs[1],
+	}
+	if c.HostConfig.AutoRemove && c.Upper == "" {
+		// Nobody will read what it has written: unmounting need not wait for the disk.
 		options = append(options, "volatile")
 	}
 	if e.ids.all() {
@@ -120,10 +133,10 @@ func (e *Engine) prepare(id string) error {
 
 // finish cleans up after the last end of a container.
 func (e *Engine) finish(c *Container) error {
-	err := errors.Join(
-		unix.Unmount(e.rootfs(c.ID), unix.MNT_DETACH), os.RemoveAll(e.stateDir(c.ID)))
+	err := unix.Unmount(e.rootfs(c.ID), unix.MNT_DETACH)
+	err = errors.Join(err, e.removeWork(c))
 	if !c.HostConfig.AutoRemove {
-		return err
+		return errors.Join(err, e.removeState(c.ID))
 	}
 	lock, lockErr := e.lock(c.ID)
 	if lockErr != nil {

@@ -292,6 +292,9 @@ func (m Mount) OCI(source string) specs.Mount {
 	if m.ReadOnly {
 		options = append(options, "ro")
 	}
+	if m.ReadOnly && !m.NoRecursion {
+		options = append(options, "rro") // what is mounted in it can be no way around that
+	}
 	if m.Kind == Bind {
 		source = m.Source
 	}

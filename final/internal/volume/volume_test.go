@@ -129,7 +129,7 @@ func TestOCI(t *testing.T) {
 	require.NoError(t, err)
 	got = m.OCI("/volumes/web/_data")
 	assert.Equal(t, "/volumes/web/_data", got.Source)
-	assert.Equal(t, "rbind rprivate ro", strings.Join(got.Options, " "))
+	assert.Equal(t, "rbind rprivate ro rro", strings.Join(got.Options, " "))
 }
 
 // open opens an empty store.

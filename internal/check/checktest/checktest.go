@@ -49,7 +49,7 @@ func Judge(t *testing.T, subject *check.Subject, leaveOut ...string) {
 				need.Cgroup(t, "memory", "cpu", "pids")
 			}
 			for _, c := range check.Of(s.ID) {
-				t.Run(c.Name, func(t *testing.T) { one(t, c, subject) })
+				t.Run(c.Name, func(t *testing.T) { One(t, c, subject) })
 			}
 		})
 	}
@@ -60,8 +60,8 @@ func wanted(of, step string) bool {
 	return os.Getenv(onlyOwn) != "own" || of == step || of == "05-cgroups"
 }
 
-// one runs one check.
-func one(t *testing.T, c check.Check, subject *check.Subject) {
+// One runs one check.
+func One(t *testing.T, c check.Check, subject *check.Subject) {
 	t.Helper()
 	err := c.Run(t.Context(), subject)
 	if reason, skipped := check.Skipped(err); skipped {
