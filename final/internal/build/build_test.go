@@ -145,20 +145,14 @@ func owner(h *tar.Header) string {
 	return strconv.Itoa(h.Uid) + ":" + strconv.Itoa(h.Gid)
 }
 
-func TestCopy(t *testing.T) {
-	files := map[string]string{
-		"a": "A", "b": "B", "dir/c": "C", "dir/sub/d": "D", "dir/skip": "x",
-		".dockerignore": "**/skip\n",
-	}
+// copies are instructions, and the layers that come of them.
+func copies() []copyCase {
 	dir := []string{
 		"drwxr-xr-x 0:0 x/", "-rw-r--r-- 0:0 x/c C", "drwxr-xr-x 0:0 x/sub/",
 		"-rw-r--r-- 0:0 x/sub/d D",
 	}
 	const passwd = "COPY <<EOF /etc/passwd\nweb:x:7:8::/:/bin/sh\nEOF\n"
-	tests := []struct {
-		name, dockerfile string
-		want             []string
-	}{
+	return []copyCase{
 		{"a file", "COPY a /x", []string{"-rw-r--r-- 0:0 x A"}},
 		{
 			"a file into a directory", "COPY a /x/",
@@ -194,7 +188,7 @@ func TestCopy(t *testing.T) {
 			append(slices.Clone(dir), "drwxr-xr-x 0:0 x/", "-rw-r--r-- 0:0 x/a A"),
 		},
 		{
-			"into one that is not like others", "COPY --chown=3:4 --chmod=1777 dir /x\nCOPY a /x/sub",
+			"into one unlike others", "COPY --chown=3:4 --chmod=1777 dir /x\nCOPY a /x/sub",
 			[]string{
 				"drwxr-xr-x 0:0 x/", "trwxrwxrwx 3:4 x/c C", "dtrwxrwxrwx 3:4 x/sub/",
 				"trwxrwxrwx 3:4 x/sub/d D", "drwxr-xr-x 0:0 x/", "dtrwxrwxrwx 3:4 x/sub/",
@@ -207,7 +201,19 @@ func TestCopy(t *testing.T) {
 			[]string{"-rw-r--r-- 0:0 y D"},
 		},
 	}
-	for _, tt := range tests {
+}
+
+type copyCase struct {
+	name, dockerfile string
+	want             []string
+}
+
+func TestCopy(t *testing.T) {
+	files := map[string]string{
+		"a": "A", "b": "B", "dir/c": "C", "dir/sub/d": "D", "dir/skip": "x",
+		".dockerignore": "**/skip\n",
+	}
+	for _, tt := range copies() {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newWorkshop(t, files)
 			assert.Equal(t, tt.want, w.list(w.build("FROM scratch\n"+tt.dockerfile)))
@@ -241,7 +247,7 @@ func TestCopyStaysInside(t *testing.T) {
 	} {
 		require.NoError(t, os.Symlink(target, filepath.Join(w.dir, name)))
 	}
-	for _, source := range []string{"file", "to/secret", "to/*", "up/passwd", "dir/../../up/passwd"} {
+	for source := range strings.FieldsSeq("file to/secret to/* up/passwd dir/../../up/passwd") {
 		_, err := w.try("FROM scratch\nCOPY " + source + " /x")
 		require.Error(t, err, source)
 		assert.Regexp(t, "no such file|no file is like that", err.Error(), source)

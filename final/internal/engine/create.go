@@ -62,7 +62,7 @@ func (e *Engine) describe(r Request, image Image) (*Container, error) {
 	c := &Container{
 		ID: id, Created: time.Now().UTC(), Image: image.ID, Name: r.Name,
 		Driver: "overlay", Platform: "linux", Config: merge(r, image.Config),
-		HostConfig: r.HostConfig, Mounts: r.Mounts, Lower: image.Lower, RuntimePath: path,
+		HostConfig: r.HostConfig, Mounts: r.Mounts, Layers: image.Layers, RuntimePath: path,
 		State: monitor.State{Status: monitor.Created}, Tied: r.Tied,
 	}
 	c.HostConfig.Runtime = e.Runtime
@@ -187,6 +187,3 @@ func (e *Engine) writeInit(c *Container) error {
 	}
 	return nil
 }
-
-// Upper is the directory of what a container has changed, as overlayfs has it.
-func (e *Engine) Upper(c *Container) string { return filepath.Join(e.dir(c.ID), "upper") }

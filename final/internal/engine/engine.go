@@ -70,6 +70,8 @@ var (
 	ErrRootless = errors.New("containers are started by root")
 	// ErrRuntime means that there is no such runtime.
 	ErrRuntime = errors.New("there is no such runtime")
+	// ErrDamaged means a file of ours that cannot be read, as after a power cut.
+	ErrDamaged = errors.New("it is damaged")
 )
 
 // Open makes the directories that are missing.
@@ -126,8 +128,10 @@ func (e *Engine) runtime(c *Container) []string {
 	return []string{c.RuntimePath, "--root", filepath.Join(e.State, filepath.Base(c.RuntimePath))}
 }
 
-// lock locks a container against others that would start, change or remove it.
-func (e *Engine) lock(id string) (unlock func(), err error) {
+// lock locks a container against others that would start, change or remove it, until the
+// file is closed. A monitor inherits the lock, so that it holds until the container runs
+// or does not, whoever is killed.
+func (e *Engine) lock(id string) (*os.File, error) {
 	file, err := os.OpenFile(filepath.Join(e.dir(id), "lock"), os.O_CREATE|os.O_RDWR, 0o600)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%s: %w", short(id), ErrNotFound)
@@ -148,9 +152,7 @@ func (e *Engine) lock(id string) (unlock func(), err error) {
 	if _, err := os.Lstat(e.recordPath(id)); err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w", short(id), ErrNotFound), file.Close())
 	}
-	return func() {
-		_ = file.Close() // which unlocks it
-	}, nil
+	return file, nil
 }
 
 // short is the part of an ID that people are shown.
@@ -163,7 +165,7 @@ func readJSON(path string, v any) error {
 		return err
 	}
 	if err := json.Unmarshal(text, v); err != nil {
-		return fmt.Errorf("read %s: %w", path, err)
+		return fmt.Errorf("read %s: %w: %w", path, ErrDamaged, err)
 	}
 	return nil
 }

@@ -5,6 +5,10 @@ package engine
 import (
 	"context"
 	"errors"
+	"path/filepath"
+	"slices"
+
+	"github.com/opencontainers/go-digest"
 
 	"lab/final/internal/image"
 )
@@ -13,7 +17,7 @@ import (
 type Image struct {
 	ID     string
 	Config Config
-	Lower  []string // directories of its layers, the uppermost first
+	Layers []digest.Digest // the uppermost first; all are unpacked
 }
 
 // Images opens the images of the engine's root directory.
@@ -39,8 +43,9 @@ func (e *Engine) image(reference string) (found Image, release func(), err error
 	}
 	img, err := FindImage(store, reference)
 	if err == nil {
-		found = Image{ID: img.ID().String(), Config: Describe(img.Config)}
-		found.Lower, err = img.Lower(context.Background())
+		found = Describe(img.Config, img.Layers())
+		found.ID = img.ID().String()
+		_, err = img.Lower(context.Background())
 	}
 	if err != nil {
 		release()
@@ -49,13 +54,54 @@ func (e *Engine) image(reference string) (found Image, release func(), err error
 	return found, release, nil
 }
 
-// Describe is what an image says of its containers.
-func Describe(i image.Config) Config {
+// Describe is what containers are made of, of an image that may not be finished.
+func Describe(i image.Config, layers []image.Layer) Image {
 	c := i.Config
-	return Config{
+	found := Image{Config: Config{
 		User: c.User, Env: c.Env, Cmd: c.Cmd, Entrypoint: c.Entrypoint, Labels: c.Labels,
 		WorkingDir: c.WorkingDir, StopSignal: c.StopSignal,
+	}}
+	for _, l := range slices.Backward(layers) {
+		found.Layers = append(found.Layers, l.DiffID)
 	}
+	return found
+}
+
+// lower are the directories below what a container writes, the uppermost first: its init
+// layer and those of the image. What of them is gone, or may have been lost in a power
+// cut, is unpacked once more.
+func (e *Engine) lower(c *Container) ([]string, error) {
+	store, err := e.Images()
+	if err != nil {
+		return nil, err
+	}
+	dirs, whole := []string{filepath.Join(e.dir(c.ID), "init")}, true
+	for _, d := range c.Layers {
+		dirs = append(dirs, store.Layers().Path(d))
+		whole = whole && store.Layers().Has(d)
+	}
+	if whole {
+		return dirs, nil
+	}
+	release, err := store.Hold()
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	img, err := store.Resolve(c.Image)
+	if err == nil {
+		_, err = img.Lower(context.Background())
+	}
+	return dirs, err
+}
+
+// Settle waits until the layers that were unpacked are on disk, for who has the time.
+func (e *Engine) Settle() error {
+	store, err := e.Images()
+	if err != nil {
+		return err
+	}
+	return store.Layers().Settle()
 }
 
 // UsersOf returns the names of the containers that are made of an image.

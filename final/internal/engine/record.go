@@ -3,10 +3,13 @@
 package engine
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/opencontainers/go-digest"
 
 	"lab/final/internal/monitor"
 	"lab/final/internal/volume"
@@ -31,8 +34,7 @@ type Container struct {
 	Config       Config
 	Mounts       []volume.Mount `json:",omitempty"`
 
-	// Lower are the image's layers, the uppermost first.
-	Lower       []string
+	Layers      []digest.Digest // the image's, the uppermost first
 	RuntimePath string
 	// Tied to whoever starts it: it ends with their connection, and is not removed before.
 	Tied bool `json:",omitempty"`
@@ -68,24 +70,58 @@ func (e *Engine) save(c *Container) error {
 }
 
 // load reads a container and how it is doing. One of which the monitor is gone has not
-// ended in order: it is mended.
+// ended in order: it is mended, by one command at a time.
 func (e *Engine) load(id string) (*Container, error) {
+	c, err := e.read(id)
+	if err != nil || !c.isLost() {
+		return c, err
+	}
+	lock, err := e.lock(id)
+	if err != nil {
+		return nil, err
+	}
+	defer lock.Close()
+	return e.loadLocked(id)
+}
+
+// loadLocked is load for who holds the container's lock.
+func (e *Engine) loadLocked(id string) (*Container, error) {
+	c, err := e.read(id)
+	if err != nil || !c.isLost() {
+		return c, err
+	}
+	if err := e.mend(c); err != nil {
+		return nil, fmt.Errorf("container %s: %w", short(id), err)
+	}
+	return c, nil
+}
+
+// read reads a container and how it is doing, as it is written down. A state that a power
+// cut has damaged is one that nobody knows.
+func (e *Engine) read(id string) (*Container, error) {
 	c := &Container{}
 	err := readJSON(e.recordPath(id), c)
 	if err == nil {
 		err = readJSON(e.statePath(id), &c.State)
+		if errors.Is(err, ErrDamaged) {
+			c.State = monitor.State{Status: monitor.Gone, ExitCode: lost, Error: err.Error()}
+			err = nil
+		}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("container %s: %w", short(id), err)
 	}
-	if c.isUp() && !c.State.Monitor.Alive() {
-		if err := e.mend(c); err != nil {
-			return nil, fmt.Errorf("container %s: %w", short(id), err)
-		}
-	}
 	c.RestartCount = c.State.RestartCount
 	return c, nil
 }
+
+// isUp reports whether a container has a monitor at work, or had when it was last heard of.
+func (c *Container) isUp() bool {
+	return c.State.Status != monitor.Gone && c.State.Status != monitor.Created
+}
+
+// isLost reports whether its monitor is gone without a word.
+func (c *Container) isLost() bool { return c.isUp() && !c.State.Monitor.Alive() }
 
 // all are the IDs of all containers.
 func (e *Engine) all() ([]string, error) {

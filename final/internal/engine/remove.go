@@ -5,8 +5,10 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -16,6 +18,9 @@ import (
 // erase removes what is left of a container, in an order in which whoever is killed leaves
 // something that can be removed again: the record last but for its directory.
 func (e *Engine) erase(c *Container) error {
+	if err := e.sweep(c); err != nil {
+		return err
+	}
 	var name error
 	if c.Name != "" {
 		name = e.dropName(c.Name, c.ID)
@@ -24,45 +29,70 @@ func (e *Engine) erase(c *Container) error {
 	if errors.Is(record, fs.ErrNotExist) {
 		record = nil
 	}
-	return errors.Join(
-		os.RemoveAll(e.stateDir(c.ID)), record, name, os.RemoveAll(e.dir(c.ID)),
-		e.releaseVolumes(c, c.HostConfig.AutoRemove),
-	)
+	return errors.Join(record, name, os.RemoveAll(e.dir(c.ID)),
+		e.releaseVolumes(c, c.HostConfig.AutoRemove))
 }
 
-// Remove removes a container. With force one that runs is killed first.
+// Remove removes a container. With force one that runs is killed first, as often as
+// somebody else starts it meanwhile.
 func (e *Engine) Remove(c *Container, force bool) error {
-	if c.isUp() && force {
-		// Who waits for the end must not hold the lock: the monitor may want it.
-		if _, err := e.Stop(c, unix.SIGKILL, -1); err != nil && !errors.Is(err, ErrNotRunning) {
+	for {
+		if c.isUp() && force {
+			// Who waits for the end must not hold the lock: the monitor may want it.
+			_, err := e.Stop(c, unix.SIGKILL, -1)
+			if err != nil && !errors.Is(err, ErrNotRunning) && !errors.Is(err, io.EOF) {
+				return err
+			}
+		}
+		now, err := e.removeEnded(c.ID)
+		switch {
+		case errors.Is(err, ErrNotFound) && force:
+			return nil // it removed itself
+		case !errors.Is(err, ErrRunning) || !force:
 			return err
 		}
+		c = now
+		time.Sleep(10 * time.Millisecond) // a monitor that was killed needs a moment to die
 	}
-	unlock, err := e.lock(c.ID)
-	if errors.Is(err, ErrNotFound) && force {
-		return nil // it removed itself
+}
+
+// RemoveIfThere removes a container that may be about to remove itself.
+func (e *Engine) RemoveIfThere(id string) error {
+	c, err := e.load(id)
+	if err == nil {
+		err = e.Remove(c, true)
 	}
+	if errors.Is(err, ErrNotFound) || errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// removeEnded removes a container that does not run.
+func (e *Engine) removeEnded(id string) (*Container, error) {
+	lock, err := e.lock(id)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer unlock()
-	if c, err = e.load(c.ID); err != nil {
-		return err
+	defer lock.Close()
+	c, err := e.loadLocked(id)
+	if err != nil {
+		return nil, err
 	}
 	if c.isUp() {
-		return fmt.Errorf("%w (%s)", ErrRunning, c.State.Status)
+		return c, fmt.Errorf("%w (%s)", ErrRunning, c.State.Status)
 	}
-	return e.erase(c)
+	return c, e.erase(c)
 }
 
 // Rename gives a container another name.
 func (e *Engine) Rename(c *Container, name string) error {
-	unlock, err := e.lock(c.ID)
+	lock, err := e.lock(c.ID)
 	if err != nil {
 		return err
 	}
-	defer unlock()
-	if c, err = e.load(c.ID); err != nil {
+	defer lock.Close()
+	if c, err = e.loadLocked(c.ID); err != nil {
 		return err
 	}
 	old := c.Name

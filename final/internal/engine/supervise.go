@@ -19,13 +19,15 @@ const MonitorName = "mini-monitor"
 
 // Supervise is what a monitor does: it makes ready what the container needs, starts it
 // and stays until it has ended. It runs in a process of its own that Start has made, in
-// a mount namespace of its own.
-func (e *Engine) Supervise(id string, socket *os.File, attach bool) error {
+// a mount namespace of its own, and holds the container's lock until it is on record that
+// the container runs.
+func (e *Engine) Supervise(id string, socket, lock *os.File, attach bool) error {
+	unix.CloseOnExec(int(lock.Fd()))
 	first, err := monitor.NewConn(socket)
 	if err != nil {
 		return err
 	}
-	o, err := e.orders(id)
+	o, err := e.orders(id, lock)
 	if err != nil {
 		return errors.Join(err, first.SendError(err), first.Close())
 	}
@@ -33,8 +35,8 @@ func (e *Engine) Supervise(id string, socket *os.File, attach bool) error {
 }
 
 // orders are what the monitor is told, once the root is mounted.
-func (e *Engine) orders(id string) (monitor.Orders, error) {
-	c, err := e.load(id)
+func (e *Engine) orders(id string, lock *os.File) (monitor.Orders, error) {
+	c, err := e.read(id)
 	if err != nil {
 		return monitor.Orders{}, err
 	}
@@ -57,9 +59,12 @@ func (e *Engine) orders(id string) (monitor.Orders, error) {
 		Connect: func(pid int) error { return e.connect(c, pid) },
 		Release: func() error { return e.disconnect(c) },
 		Process: func(asked []byte) ([]byte, error) { return e.describeExec(c, asked) },
-		Save:    func(s monitor.State) error { return writeJSON(e.statePath(id), s) },
-		Tell:    func(string, map[string]string) {},
-		Finish:  func(monitor.State) error { return e.finish(c) },
+		Save: func(s monitor.State) error {
+			defer lock.Close() // from the second time on it is closed
+			return writeJSON(e.statePath(id), s)
+		},
+		Tell:   func(string, map[string]string) {},
+		Finish: func(monitor.State) error { return e.finish(c) },
 	}, nil
 }
 
@@ -71,8 +76,11 @@ func (e *Engine) mountRoot(c *Container) error {
 	if err := os.MkdirAll(root, 0o700); err != nil {
 		return err
 	}
+	lower, err := e.lower(c)
+	if err != nil {
+		return err
+	}
 	dir := e.dir(c.ID)
-	lower := append([]string{filepath.Join(dir, "init")}, c.Lower...)
 	options := []string{
 		"lowerdir=" + strings.Join(lower, ":"), "upperdir=" + filepath.Join(dir, "upper"),
 		"workdir=" + filepath.Join(dir, "work"),
@@ -81,8 +89,13 @@ func (e *Engine) mountRoot(c *Container) error {
 		// What it has written need not outlast it: unmounting does not wait for the disk.
 		options = append(options, "volatile")
 	}
-	if !e.ids.all() {
-		// Others than the machine's root keep whiteouts in attributes of their own.
+	if e.ids.all() {
+		// Directories and files are copied up whole, whatever is the kernel's habit: diff
+		// and commit see what they would otherwise have to look for in other layers.
+		options = append(options, "redirect_dir=off", "metacopy=off")
+	} else {
+		// Others than the machine's root keep whiteouts in attributes of their own. That
+		// means the two above as well, and old kernels refuse to be told both.
 		options = append(options, "userxattr")
 	}
 	data := strings.Join(options, ",")
@@ -102,14 +115,15 @@ func (e *Engine) prepare(c *Container) error {
 
 // finish cleans up after the last end of a container.
 func (e *Engine) finish(c *Container) error {
-	err := unix.Unmount(e.rootfs(c.ID), unix.MNT_DETACH)
+	err := errors.Join(
+		unix.Unmount(e.rootfs(c.ID), unix.MNT_DETACH), os.RemoveAll(e.stateDir(c.ID)))
 	if !c.HostConfig.AutoRemove {
-		return errors.Join(err, os.RemoveAll(e.stateDir(c.ID)))
+		return err
 	}
-	unlock, lockErr := e.lock(c.ID)
+	lock, lockErr := e.lock(c.ID)
 	if lockErr != nil {
 		return errors.Join(err, lockErr)
 	}
-	defer unlock()
+	defer lock.Close()
 	return errors.Join(err, e.erase(c))
 }

@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -319,6 +320,8 @@ func (m *Monitor) call(files []*os.File, words ...string) error {
 	args = append(args, "--log", log.Name(), "--log-format", "json")
 	process, err := os.StartProcess(args[0], append(args, words...), &os.ProcAttr{
 		Dir: m.o.Bundle, Env: os.Environ(), Files: files,
+		// A runtime that outlived us would make a container that nobody looks after.
+		Sys: &syscall.SysProcAttr{Pdeathsig: unix.SIGKILL},
 	})
 	if err != nil {
 		return fmt.Errorf("execute the runtime: %w", err)
