@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"io/fs"
+	"sync"
 
 	"lab/final/internal/build"
 	"lab/final/internal/engine"
@@ -23,11 +23,9 @@ type runner struct {
 func (r runner) Run(ctx context.Context, root build.Root, run build.Run, out io.Writer) (
 	upper string, done func() error, err error,
 ) {
-	none, image := "", engine.Describe(root.Config, root.Layers)
+	none, unfinished := "", engine.Describe(root.Config, root.Layers)
 	c, err := r.engine.Create(engine.Request{
-		Image:      "build",
-		Unfinished: &image,
-		Entrypoint: &none, Args: run.Args, Tied: true,
+		Image: "build", Unfinished: &unfinished, Entrypoint: &none, Args: run.Args, Tied: true,
 		Config:     engine.Config{User: run.User, WorkingDir: run.Dir, Env: run.Env},
 		HostConfig: engine.HostConfig{NetworkMode: r.network, AutoRemove: true},
 	})
@@ -36,43 +34,25 @@ func (r runner) Run(ctx context.Context, root build.Root, run build.Run, out io.
 	}
 	conn, err := r.engine.Start(c, true)
 	if err != nil {
-		return "", nil, errors.Join(err, r.remove(c))
+		return "", nil, errors.Join(err, r.engine.RemoveIfThere(c.ID))
 	}
-	done = func() error {
-		_ = conn.Close() // which the monitor has waited for
-		return r.remove(c)
-	}
-	if err := follow(ctx, conn, out); err != nil {
+	done = sync.OnceValue(func() error { return r.engine.Release(c, conn) })
+	// An interruption ends the container and, with its connection, follow.
+	defer context.AfterFunc(ctx, func() { _ = done() })()
+	if err := follow(conn, out); err != nil {
 		return "", nil, errors.Join(err, done())
 	}
 	return r.engine.Upper(c), done, nil
 }
 
-// remove removes a container that may be about to remove itself.
-func (r runner) remove(c *engine.Container) error {
-	c, err := r.engine.Find(c.ID)
-	if err == nil {
-		err = r.engine.Remove(c, true)
-	}
-	if errors.Is(err, engine.ErrNotFound) || errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	return err
-}
-
-// follow passes on what a container says, until its end or that of the context.
-func follow(ctx context.Context, conn *monitor.Conn, out io.Writer) error {
-	// Closing the connection ends Receive, and the container.
-	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
-	defer stop()
+// follow passes on what a container says, until its end or that of the connection.
+func follow(conn *monitor.Conn, out io.Writer) error {
 	for {
 		kind, data, _, err := conn.Receive()
-		switch {
-		case ctx.Err() != nil:
-			return ctx.Err()
-		case errors.Is(err, io.EOF):
+		if errors.Is(err, io.EOF) {
 			return errors.New("the container's monitor was killed")
-		case err != nil:
+		}
+		if err != nil {
 			return err
 		}
 		switch kind {

@@ -13,10 +13,11 @@ import (
 // Builder is what a build is made with.
 type Builder struct {
 	Images    *image.Store
-	Base      func(s *image.Store, name string) (*image.Image, error) // finds FROM's image
-	Directory *Directory                                              // where COPY and ADD take files from
+	Directory *Directory // where COPY and ADD take files from
 	Runner    Runner
 	Progress  Progress
+	// Base finds the image of FROM.
+	Base func(s *image.Store, name string) (*image.Image, error)
 
 	Args    map[string]string // --build-arg
 	Target  string            // the stage to build; the last one if none
@@ -36,7 +37,7 @@ type Runner interface {
 // Root is what the command of a RUN finds: an image that is not finished.
 type Root struct {
 	Config image.Config
-	Layers []image.Layer // all are unpacked, the topmost last
+	Layers []image.Layer // the lowest first; all are unpacked
 }
 
 // job is one build.

@@ -36,14 +36,24 @@ func newWorkshop(t *testing.T, files map[string]string) *workshop {
 	for name, text := range files {
 		w.write(name, text)
 	}
-	root := t.TempDir()
-	store, err := image.Open(root)
+	store, err := image.Open(inMemory(t))
 	require.NoError(t, err)
 	w.b = build.Builder{
 		Images: store, Base: (*image.Store).Resolve,
 		Progress: &build.Plain{Out: &w.out}, Runner: noRunner{},
 	}
 	return w
+}
+
+// inMemory is a directory that is in memory, if it can be: a store waits for the disk.
+func inMemory(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/dev/shm", "mini-build-") //nolint:usetesting // As said.
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
+	return dir
 }
 
 // write writes a file to build from, which is older than the epoch of the tests.
@@ -135,20 +145,14 @@ func owner(h *tar.Header) string {
 	return strconv.Itoa(h.Uid) + ":" + strconv.Itoa(h.Gid)
 }
 
-func TestCopy(t *testing.T) {
-	files := map[string]string{
-		"a": "A", "b": "B", "dir/c": "C", "dir/sub/d": "D", "dir/skip": "x",
-		".dockerignore": "**/skip\n",
-	}
+// copies are instructions, and the layers that come of them.
+func copies() []copyCase {
 	dir := []string{
 		"drwxr-xr-x 0:0 x/", "-rw-r--r-- 0:0 x/c C", "drwxr-xr-x 0:0 x/sub/",
 		"-rw-r--r-- 0:0 x/sub/d D",
 	}
 	const passwd = "COPY <<EOF /etc/passwd\nweb:x:7:8::/:/bin/sh\nEOF\n"
-	tests := []struct {
-		name, dockerfile string
-		want             []string
-	}{
+	return []copyCase{
 		{"a file", "COPY a /x", []string{"-rw-r--r-- 0:0 x A"}},
 		{
 			"a file into a directory", "COPY a /x/",
@@ -162,7 +166,7 @@ func TestCopy(t *testing.T) {
 		{"the content of a directory, without what is ignored", "COPY dir /x", dir},
 		{
 			"relative to the working directory", "WORKDIR /w\nCOPY a x",
-			[]string{"drwxr-xr-x 0:0 w/", "-rw-r--r-- 0:0 w/x A"},
+			[]string{"drwxr-xr-x 0:0 w/", "drwxr-xr-x 0:0 w/", "-rw-r--r-- 0:0 w/x A"},
 		},
 		{
 			"owner and mode", "COPY --chown=7:8 --chmod=0750 a /x",
@@ -181,14 +185,35 @@ func TestCopy(t *testing.T) {
 		},
 		{
 			"into a directory that is there", "COPY dir /x\nCOPY a /x",
-			append(slices.Clone(dir), "-rw-r--r-- 0:0 x/a A"),
+			append(slices.Clone(dir), "drwxr-xr-x 0:0 x/", "-rw-r--r-- 0:0 x/a A"),
 		},
+		{
+			"into one unlike others", "COPY --chown=3:4 --chmod=1777 dir /x\nCOPY a /x/sub",
+			[]string{
+				"drwxr-xr-x 0:0 x/", "trwxrwxrwx 3:4 x/c C", "dtrwxrwxrwx 3:4 x/sub/",
+				"trwxrwxrwx 3:4 x/sub/d D", "drwxr-xr-x 0:0 x/", "dtrwxrwxrwx 3:4 x/sub/",
+				"-rw-r--r-- 0:0 x/sub/a A",
+			},
+		},
+		{"into a working directory that is there", "COPY dir /x\nWORKDIR /x", dir},
 		{
 			"from another stage", "COPY dir/sub /x\nFROM scratch\nCOPY --from=0 /x/d /y",
 			[]string{"-rw-r--r-- 0:0 y D"},
 		},
 	}
-	for _, tt := range tests {
+}
+
+type copyCase struct {
+	name, dockerfile string
+	want             []string
+}
+
+func TestCopy(t *testing.T) {
+	files := map[string]string{
+		"a": "A", "b": "B", "dir/c": "C", "dir/sub/d": "D", "dir/skip": "x",
+		".dockerignore": "**/skip\n",
+	}
+	for _, tt := range copies() {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newWorkshop(t, files)
 			assert.Equal(t, tt.want, w.list(w.build("FROM scratch\n"+tt.dockerfile)))
@@ -203,9 +228,37 @@ func TestCopyThroughLinks(t *testing.T) {
 	require.NoError(t, os.Symlink("../../../..", filepath.Join(w.dir, "root/up")))
 	img := w.build("FROM scratch\nCOPY root /\nCOPY a /bin/\nCOPY a /up/up/usr/b\nWORKDIR /bin/new")
 	lines := w.list(img)
+	lines = slices.DeleteFunc(lines, func(l string) bool { return strings.HasSuffix(l, "usr/") })
 	assert.Equal(t, []string{
-		"-rw-r--r-- 0:0 usr/bin/a A", "-rw-r--r-- 0:0 usr/b A", "drwxr-xr-x 0:0 usr/bin/new/",
-	}, lines[len(lines)-3:])
+		"drwxr-xr-x 0:0 usr/bin/", "-rw-r--r-- 0:0 usr/bin/a A", "-rw-r--r-- 0:0 usr/b A",
+		"drwxr-xr-x 0:0 usr/bin/", "drwxr-xr-x 0:0 usr/bin/new/",
+	}, lines[len(lines)-5:])
+}
+
+// A link out of the directory that is built from leads to nothing; what is copied is the
+// link.
+func TestCopyStaysInside(t *testing.T) {
+	outside := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(outside, "secret"), []byte("S"), 0o600))
+	w := newWorkshop(t, map[string]string{"dir/a": "A"})
+	for name, target := range map[string]string{
+		"file": filepath.Join(outside, "secret"), "to": outside, "up": "../../../../../etc",
+		"dir/near": "a",
+	} {
+		require.NoError(t, os.Symlink(target, filepath.Join(w.dir, name)))
+	}
+	for source := range strings.FieldsSeq("file to/secret to/* up/passwd dir/../../up/passwd") {
+		_, err := w.try("FROM scratch\nCOPY " + source + " /x")
+		require.Error(t, err, source)
+		assert.Regexp(t, "no such file|no file is like that", err.Error(), source)
+	}
+	assert.Equal(t, []string{
+		"drwxr-xr-x 0:0 dir/", "-rw-r--r-- 0:0 dir/a A", "Lrwxrwxrwx 0:0 dir/near -> a",
+		"Lrwxrwxrwx 0:0 file -> " + outside + "/secret", "Lrwxrwxrwx 0:0 to -> " + outside,
+		"Lrwxrwxrwx 0:0 up -> ../../../../../etc",
+	}, w.list(w.build("FROM scratch\nCOPY . /")))
+	assert.Equal(t, []string{"-rw-r--r-- 0:0 x A"},
+		w.list(w.build("FROM scratch\nCOPY dir/near /x")))
 }
 
 func TestAddUnpacks(t *testing.T) {

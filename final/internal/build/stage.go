@@ -192,13 +192,13 @@ func (j *job) source(ctx context.Context, from *Base) (tree, error) {
 }
 
 // layer makes the layer of a step, if it has one.
-func (j *job) layer(ctx context.Context, at *stage, s Step, write func(*writer) error, under view,
+func (j *job) layer(ctx context.Context, at *stage, s Step, write func(*writer) error, under tree,
 ) (*image.Layer, error) {
 	switch {
 	case write != nil:
 		return j.pack(ctx, write, under)
 	case s.Run != nil:
-		return j.run(ctx, Root{Config: at.config, Layers: at.layers}, *s.Run)
+		return j.run(ctx, Root{at.config, at.layers}, *s.Run)
 	}
 	return nil, nil //nolint:nilnil // the configuration alone has changed
 }

@@ -16,7 +16,7 @@ type writer struct {
 	tar   *tar.Writer
 	under tree // the image so far
 	made  map[string]bool
-	count int       // of files
+	count int       // of files that are not in the image
 	epoch time.Time // what no file may be younger than; zero: nothing
 	now   time.Time // of directories that nobody asked for
 
@@ -67,26 +67,37 @@ func (w *writer) entry(h *tar.Header) error {
 }
 
 // parents makes the directories above a file that neither the image has nor this layer.
+// Those of the image are written again as they are: overlayfs shows a directory as the
+// topmost layer has it.
 func (w *writer) parents(dir string) error {
 	if dir == "." || w.made[dir] {
 		return nil
 	}
 	info, err := w.under.lstat(dir)
-	if err == nil && info.IsDir() {
-		return nil
+	if errors.Is(err, fs.ErrNotExist) {
+		return w.entry(&tar.Header{
+			Typeflag: tar.TypeDir, Name: dir, Mode: 0o755, ModTime: w.now,
+		})
 	}
-	if err == nil {
-		return fmt.Errorf("/%s is not a directory", dir)
-	}
-	if !errors.Is(err, fs.ErrNotExist) {
+	if err != nil {
 		return err
 	}
-	return w.entry(&tar.Header{
-		Typeflag: tar.TypeDir, Name: dir, Mode: 0o755, ModTime: w.now,
-	})
+	if !info.IsDir() {
+		return fmt.Errorf("/%s is not a directory", dir)
+	}
+	h, err := tar.FileInfoHeader(info, "")
+	if err != nil {
+		return err
+	}
+	h.Name = dir
+	h.Uid, h.Gid = owner(info)
+	count := w.count
+	err = w.entry(h)
+	w.count = count // nothing is new
+	return err
 }
 
-// mkdir makes a directory for WORKDIR, and reports whether it had to.
+// mkdir makes a directory for WORKDIR, if it is not there.
 func (w *writer) mkdir(dir string) error {
 	name, err := resolve(w.under, dir)
 	if err != nil {

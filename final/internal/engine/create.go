@@ -199,6 +199,3 @@ func (e *Engine) writeInit(c *Container) error {
 	}
 	return nil
 }
-
-// Upper is the directory of what a container has changed, as overlayfs has it.
-func (e *Engine) Upper(c *Container) string { return filepath.Join(e.dir(c.ID), "upper") }

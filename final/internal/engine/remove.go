@@ -59,6 +59,18 @@ func (e *Engine) Remove(c *Container, force bool) error {
 	}
 }
 
+// RemoveIfThere removes a container that may be about to remove itself.
+func (e *Engine) RemoveIfThere(id string) error {
+	c, err := e.load(id)
+	if err == nil {
+		err = e.Remove(c, true)
+	}
+	if errors.Is(err, ErrNotFound) || errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
 // removeEnded removes a container that does not run.
 func (e *Engine) removeEnded(id string) (*Container, error) {
 	lock, err := e.lock(id)
