@@ -24,7 +24,10 @@ func newImagePrune(a *app) *cobra.Command {
 			if yes, err := agreed(cmd, force, "This removes "+what+"."); err != nil || !yes {
 				return err
 			}
-			return a.pruneImages(cmd, all)
+			if err := a.pruneImages(cmd, all); err != nil {
+				return fmt.Errorf("image prune: %w", err)
+			}
+			return nil
 		},
 	}
 	cmd.Flags().BoolVarP(&all, "all", "a", false, "also those that have a name")
@@ -46,11 +49,11 @@ func (a *app) pruneImages(cmd *cobra.Command, all bool) error {
 		return len(users) == 0, err
 	})
 	if err != nil {
-		return fmt.Errorf("image prune: %w", err)
+		return err
 	}
 	if freed.Later {
 		return hinted{
-			errors.New("image prune: images are being pulled or built: nothing was removed"),
+			errors.New("images are being pulled or built: nothing was removed"),
 			"once more when that is done",
 		}
 	}

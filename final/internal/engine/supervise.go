@@ -63,8 +63,8 @@ func (e *Engine) orders(id string, lock *os.File) (monitor.Orders, error) {
 			defer lock.Close() // from the second time on it is closed
 			return writeJSON(e.statePath(id), s)
 		},
-		Tell:    func(string, map[string]string) {},
-		Finish:  func(monitor.State) error { return e.finish(c) },
+		Tell:   func(string, map[string]string) {},
+		Finish: func(monitor.State) error { return e.finish(c) },
 	}, nil
 }
 
@@ -88,6 +88,10 @@ func (e *Engine) mountRoot(c *Container) error {
 	if c.HostConfig.AutoRemove {
 		// Nobody will read what it has written: unmounting need not wait for the disk.
 		options = append(options, "volatile")
+		// What was mounted so before says that it must not be mounted again.
+		if err := os.RemoveAll(filepath.Join(dir, "work", "work", "incompat")); err != nil {
+			return err
+		}
 	}
 	if e.ids.all() {
 		// Directories and files are copied up whole, whatever is the kernel's habit: diff

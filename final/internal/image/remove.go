@@ -43,6 +43,11 @@ func (s *Store) Collect(drop func(*Image) (bool, error)) (freed Freed, err error
 		return freed, err
 	}
 	defer f.Close()
+	return s.collect(drop)
+}
+
+// collect is Collect for who is alone with the store.
+func (s *Store) collect(drop func(*Image) (bool, error)) (freed Freed, err error) {
 	if freed.Images, err = s.drop(drop); err != nil {
 		return freed, err
 	}
