@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -102,6 +103,10 @@ func (e *Engine) mountRoot(c *Container) error {
 	if c.HostConfig.AutoRemove && c.Upper == "" {
 		// Nobody will read what it has written: unmounting need not wait for the disk.
 		options = append(options, "volatile")
+		// What was mounted so before says that it must not be mounted again.
+		if err := os.RemoveAll(filepath.Join(work, "work", "incompat")); err != nil {
+			return err
+		}
 	}
 	if e.ids.all() {
 		// Directories and files are copied up whole, whatever is the kernel's habit: diff

@@ -36,24 +36,24 @@ type Freed struct {
 // nobody can begin to use an image any more, so it can find out whether somebody does. It
 // may be nil.
 func (s *Store) Collect(drop func(*Image) (bool, error)) (Freed, error) {
-	return s.collect(drop, false)
+	return s.alone(func() (Freed, error) { return s.collect(drop) })
 }
 
-// collect is Collect, which may forget what is remembered of builds.
-func (s *Store) collect(drop func(*Image) (bool, error), forget bool) (freed Freed, err error) {
+// alone does something while nobody else is at work with the store, or not at all.
+func (s *Store) alone(do func() (Freed, error)) (Freed, error) {
 	f, err := lock(s.path(useFile), unix.LOCK_EX|unix.LOCK_NB)
 	if errors.Is(err, unix.EWOULDBLOCK) {
 		return Freed{Later: true}, nil
 	}
 	if err != nil {
-		return freed, err
+		return Freed{}, err
 	}
 	defer f.Close()
-	if forget {
-		if err := os.RemoveAll(s.path(stepsDir)); err != nil {
-			return freed, err
-		}
-	}
+	return do()
+}
+
+// collect is Collect for who is alone with the store.
+func (s *Store) collect(drop func(*Image) (bool, error)) (freed Freed, err error) {
 	if freed.Images, err = s.drop(drop); err != nil {
 		return freed, err
 	}

@@ -42,7 +42,14 @@ func (s *Store) Recall(key string) (r Result, known bool) {
 }
 
 // Forget forgets all steps, and deletes as Collect does.
-func (s *Store) Forget() (Freed, error) { return s.collect(nil, true) }
+func (s *Store) Forget() (Freed, error) {
+	return s.alone(func() (Freed, error) {
+		if err := os.RemoveAll(s.path(stepsDir)); err != nil {
+			return Freed{}, err
+		}
+		return s.collect(nil)
+	})
+}
 
 // markSteps notes what the steps that are remembered need. What was being written when its
 // writer was killed goes: nobody is at work now.
