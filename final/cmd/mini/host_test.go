@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -64,6 +65,7 @@ type mini struct {
 	root, state string
 	env         []string
 	input       string
+	as          *syscall.Credential // somebody else than the tests' user
 }
 
 // result is what a call came to.
@@ -143,6 +145,7 @@ func (m *mini) command(args ...string) *exec.Cmd {
 	}
 	cmd := exec.Command(all[0], all[1:]...)
 	cmd.Env = append(os.Environ(), m.env...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: m.as}
 	return cmd
 }
 
@@ -155,7 +158,7 @@ func (m *mini) do(args ...string) result {
 	failure := cmd.Run()
 	require.NotNil(m.t, cmd.ProcessState, "%v", failure)
 	said := err.String()
-	if !isRealRoot() {
+	if !isRealRoot() || m.as != nil {
 		said = warnings.ReplaceAllString(said, "")
 	}
 	return result{out.String(), said, cmd.ProcessState.ExitCode()}

@@ -94,6 +94,9 @@ func (e *Engine) limit(c *Container, spec *specs.Spec) error {
 		}
 		limits.Devices = deviceRules()
 	}
+	if c.wantsScope() {
+		spec.Linux.CgroupsPath = "user.slice:mini:" + c.ID
+	}
 	spec.Linux.Resources, spec.Linux.Sysctl = limits, h.Sysctls
 	for _, u := range h.Ulimits {
 		spec.Process.Rlimits = append(spec.Process.Rlimits, specs.POSIXRlimit{
