@@ -15,14 +15,15 @@ import (
 // self is the file that this process executes.
 const self = "/proc/self/exe"
 
-// Protect executes this program anew, with the same arguments, from a file that nobody
-// can write to, unless it is one already. It is for who starts a program among processes
-// that are not trusted: from its birth until it executes the program, a child is a copy
-// of its parent, and who may trace it can open its parent's file as /proc/PID/exe.
-// PR_SET_DUMPABLE does not stop those who have CAP_SYS_PTRACE. Nothing may have been
-// done yet; Protect returns if there is nothing to do, or with an error.
+// Protect is for who starts a program among processes that are not trusted: from its
+// birth until it executes the program, a child is a copy of its parent, and who may trace
+// it can open its parent's file as /proc/PID/exe. PR_SET_DUMPABLE does not stop those who
+// have CAP_SYS_PTRACE. Where the child cannot name another file, as image.go tells, this
+// executes the program anew, with the same arguments, from a file that nobody can write
+// to. Nothing may have been done yet; Protect returns if there is nothing to do, or with
+// an error.
 func Protect() error {
-	if isProtected() {
+	if canRename() || isProtected() {
 		return nil
 	}
 	file, err := Self()
