@@ -69,18 +69,16 @@ func (p *prepared) rename() error {
 	if err != nil {
 		return err
 	}
-	clone, err := os.Open(fmt.Sprintf("/proc/self/fd/%d", p.exe))
+	path := fmt.Sprintf("/proc/self/fd/%d", p.exe) // it may be open as a path alone
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return err
+		return fmt.Errorf("open %s: %w", p.c.Exe.Name(), err)
 	}
-	defer clone.Close()
-	fd, err := p.copy(int(clone.Fd()))
-	if err != nil {
-		return err
-	}
+	p.copies = append(p.copies, fd)
 	for _, m := range parts {
 		call := rawCall{unix.SYS_MMAP, [6]uintptr{
-			m.start, m.length, m.rights, unix.MAP_PRIVATE | unix.MAP_FIXED, fd, m.offset,
+			m.start, m.length, m.rights, unix.MAP_PRIVATE | unix.MAP_FIXED,
+			uintptr(fd), m.offset,
 		}}
 		if m.rights&unix.PROT_WRITE != 0 {
 			call = rawCall{unix.SYS_MUNMAP, [6]uintptr{m.start, m.length}}

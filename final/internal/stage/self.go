@@ -46,12 +46,12 @@ func isProtected() bool {
 	if fs.Flags&unix.ST_RDONLY != 0 {
 		return true
 	}
-	file, err := os.Open(self)
+	fd, err := unix.Open(self, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return false
 	}
-	defer file.Close()
-	seals, err := unix.FcntlInt(file.Fd(), unix.F_GET_SEALS, 0)
+	defer func() { _ = unix.Close(fd) }() // it was not written to
+	seals, err := unix.FcntlInt(uintptr(fd), unix.F_GET_SEALS, 0)
 	return err == nil && seals&unix.F_SEAL_FUTURE_WRITE != 0
 }
 
