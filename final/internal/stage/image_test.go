@@ -4,6 +4,7 @@ package stage
 
 import (
 	"os"
+	"os/exec"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -46,6 +47,15 @@ func TestParts(t *testing.T) {
 		all |= p.rights
 	}
 	require.Equal(t, uintptr(unix.PROT_READ|unix.PROT_WRITE|unix.PROT_EXEC), all)
+}
+
+// On a kernel on which nobody can name another file, the program executes itself anew.
+func TestAnew(t *testing.T) {
+	cmd := exec.CommandContext(t.Context(), "/proc/self/exe")
+	cmd.Args = []string{"again"}
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, string(out))
+	require.Equal(t, "protected\n", string(out))
 }
 
 // Only who comes to others is seen by them.

@@ -26,6 +26,11 @@ func Protect() error {
 	if canRename() || isProtected() {
 		return nil
 	}
+	return anew()
+}
+
+// anew executes this program from the read-only clone.
+func anew() error {
 	file, err := Self()
 	if err != nil {
 		return err
