@@ -22,6 +22,7 @@ type containerFlags struct {
 	rootfs     string
 	limits     limitFlags
 	host       hostFlags
+	health     healthFlags
 	pull       string
 }
 
@@ -44,6 +45,9 @@ func (f *containerFlags) add(flags *pflag.FlagSet) {
 	flags.StringArrayVarP(&f.labels, "label", "l", nil, "a label, NAME=VALUE or NAME")
 	f.limits.add(flags, r)
 	f.host.add(flags, r)
+	f.health.add(flags)
+	flags.BoolVar(&r.HostConfig.Init, "init", false,
+		"put a first process before its command that passes signals on and reaps")
 	flags.StringVar(&f.pull, "pull", pullMissing,
 		"whether to pull the image: missing, always or never")
 	flags.Bool("help", false, "show this") // -h is the host name's
@@ -74,6 +78,9 @@ func (f *containerFlags) request(flags *pflag.FlagSet, args []string) (engine.Re
 	err := f.limits.read(flags, &r)
 	if err == nil {
 		err = f.host.read(&r)
+	}
+	if err == nil {
+		err = f.health.read(flags, &r)
 	}
 	if err != nil {
 		return r, err

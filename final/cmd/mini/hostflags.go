@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"net/netip"
+	"strings"
 
 	"github.com/spf13/pflag"
 
@@ -13,8 +14,8 @@ import (
 
 // hostFlags are the flags of what a container has of this host: networks and volumes.
 type hostFlags struct {
-	volumes, mounts, ports, hosts, dns []string
-	ip                                 string
+	volumes, mounts, ports, exposed, hosts, dns []string
+	ip                                          string
 }
 
 // add adds them.
@@ -23,6 +24,9 @@ func (h *hostFlags) add(flags *pflag.FlagSet, r *engine.Request) {
 		"a volume or a directory of the host: SOURCE:DIR[:ro]")
 	flags.StringArrayVar(&h.mounts, "mount", nil, "the same in words: type=bind,src=…,dst=…")
 	flags.StringArrayVarP(&h.ports, "publish", "p", nil, "a port of the host: [HOST:]PORT[/udp]")
+	flags.BoolVarP(&r.HostConfig.PublishAll, "publish-all", "P", false,
+		"each port that it or its image exposes at a free one of the host")
+	flags.StringArrayVar(&h.exposed, "expose", nil, "a port that it listens on: PORT[/udp]")
 	flags.StringVar(&r.HostConfig.NetworkMode, "network", network.Default,
 		"its network: bridge, none, host, container:NAME or a network's name")
 	flags.StringVar(&h.ip, "ip", "", "its address there")
@@ -50,6 +54,18 @@ func (h *hostFlags) read(r *engine.Request) error {
 			return fmt.Errorf("%w: %w", errUsage, err)
 		}
 		r.HostConfig.Ports = append(r.HostConfig.Ports, ports...)
+	}
+	for _, text := range h.exposed {
+		ports, err := network.ParsePorts(text)
+		if err != nil || strings.Contains(text, ":") {
+			return fmt.Errorf("%w: --expose %q is not PORT[/udp]", errUsage, text)
+		}
+		if r.Config.ExposedPorts == nil {
+			r.Config.ExposedPorts = map[string]struct{}{}
+		}
+		for _, p := range ports {
+			r.Config.ExposedPorts[fmt.Sprintf("%d/%s", p.Container, p.Proto)] = struct{}{}
+		}
 	}
 	for _, text := range h.hosts {
 		entry, err := network.ParseHost(text)

@@ -24,7 +24,10 @@ func newImagePrune(a *app) *cobra.Command {
 			if yes, err := agreed(cmd, force, "This removes "+what+"."); err != nil || !yes {
 				return err
 			}
-			return a.pruneImages(cmd, all)
+			if err := a.pruneImages(cmd, all); err != nil {
+				return fmt.Errorf("image prune: %w", err)
+			}
+			return nil
 		},
 	}
 	cmd.Flags().BoolVarP(&all, "all", "a", false, "also those that have a name")
@@ -45,12 +48,46 @@ func (a *app) pruneImages(cmd *cobra.Command, all bool) error {
 		users, err := a.usersOf(img)
 		return len(users) == 0, err
 	})
+	return printFreed(cmd, freed, err)
+}
+
+// newBuilder makes `mini builder`, which has one verb, as docker's has.
+func newBuilder(a *app) *cobra.Command {
+	var force bool
+	prune := &cobra.Command{
+		Use:   "prune [-f]",
+		Short: "Remove what is kept of the steps of builds",
+		Args:  arguments(0, 0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			const what = "This makes the next build do all its steps anew."
+			if yes, err := agreed(cmd, force, what); err != nil || !yes {
+				return err
+			}
+			store, err := a.images()
+			if err != nil {
+				return err
+			}
+			freed, err := store.Forget()
+			if err := printFreed(cmd, freed, err); err != nil {
+				return fmt.Errorf("builder prune: %w", err)
+			}
+			return nil
+		},
+	}
+	prune.Flags().BoolVarP(&force, "force", "f", false, "do not ask")
+	family := newFamily("builder", "The cache of builds", prune)
+	family.GroupID = groupSystem
+	return family
+}
+
+// printFreed says what a verb has deleted, and how much that was.
+func printFreed(cmd *cobra.Command, freed image.Freed, err error) error {
 	if err != nil {
-		return fmt.Errorf("image prune: %w", err)
+		return err
 	}
 	if freed.Later {
 		return hinted{
-			errors.New("image prune: images are being pulled or built: nothing was removed"),
+			errors.New("images are being pulled or built: nothing was removed"),
 			"once more when that is done",
 		}
 	}

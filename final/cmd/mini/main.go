@@ -18,9 +18,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"lab/final/internal/engine"
+	"lab/final/internal/pid1"
+	"lab/final/internal/rootless"
 	"lab/internal/box"
 )
 
@@ -66,6 +69,12 @@ func (w withStatus) Unwrap() error { return w.error }
 func main() {
 	if len(os.Args) > 0 && os.Args[0] == engine.MonitorName {
 		os.Exit(supervise(os.Args))
+	}
+	if len(os.Args) > 0 && filepath.Base(os.Args[0]) == pid1.Name {
+		os.Exit(pid1.Run(os.Args[1:]))
+	}
+	if len(os.Args) > 0 && os.Args[0] == rootless.KeeperName {
+		os.Exit(rootless.Keep(os.Args))
 	}
 	if status, ok := box.Run(os.Args); ok {
 		os.Exit(status)

@@ -8,15 +8,29 @@ import (
 	"strings"
 
 	"lab/final/internal/network"
+	"lab/final/internal/rootless"
 
 	"github.com/spf13/cobra"
 )
 
 // newNetwork makes `mini network`.
 func newNetwork(a *app) *cobra.Command {
-	return newFamily("network", "Networks that containers share",
+	verbs := []*cobra.Command{
 		newNetworkCreate(a), newNetworkList(a), newNetworkInspect(a), newNetworkRemove(a),
-		newNetworkPrune(a), newNetworkConnect(a), newNetworkDisconnect(a))
+		newNetworkPrune(a), newNetworkConnect(a), newNetworkDisconnect(a),
+	}
+	for _, verb := range verbs {
+		run := verb.RunE
+		verb.RunE = func(cmd *cobra.Command, args []string) error {
+			place, err := rootless.OpenNetwork(a.state)
+			if err != nil {
+				return err
+			}
+			err = place.Do(func() error { return run(cmd, args) })
+			return errors.Join(err, place.Close())
+		}
+	}
+	return newFamily("network", "Networks that containers share", verbs...)
 }
 
 // networks opens the store of networks.

@@ -49,7 +49,7 @@ func newPs(a *app) *cobra.Command {
 	flags.IntVarP(&f.last, "last", "n", -1, "only so many, whether they run or not")
 	flags.StringVar(&f.format, "format", "table", "table, json, or a template: '{{.Names}}'")
 	flags.StringArrayVarP(&f.filters, "filter", "f", nil,
-		"only those: id= name= status= label= ancestor= exited=")
+		"only those: id= name= status= label= ancestor= exited= health=")
 	return cmd
 }
 
@@ -148,7 +148,7 @@ func statusWords(s monitor.State, now time.Time) string {
 	}
 	switch s.Status {
 	case monitor.Running:
-		return "Up " + ago(now.Sub(s.StartedAt))
+		return "Up " + ago(now.Sub(s.StartedAt)) + healthWords(s.Health)
 	case monitor.Paused:
 		return "Up " + ago(now.Sub(s.StartedAt)) + " (Paused)"
 	case monitor.Restarting:
@@ -160,6 +160,17 @@ func statusWords(s monitor.State, now time.Time) string {
 		return fmt.Sprintf("Exited (%d)", s.ExitCode)
 	}
 	return fmt.Sprintf("Exited (%d%s) %s ago", s.ExitCode, oom, ago(now.Sub(s.FinishedAt)))
+}
+
+// healthWords tells whether a container that is checked works.
+func healthWords(h *monitor.Health) string {
+	switch {
+	case h == nil:
+		return ""
+	case h.Status == monitor.Starting:
+		return " (health: starting)"
+	}
+	return " (" + h.Status + ")"
 }
 
 // ago puts a length of time into words, as docker does.
@@ -199,7 +210,7 @@ type filters struct {
 // parseFilters reads the --filter flags.
 func parseFilters(texts []string) (filters, error) {
 	f := filters{wanted: map[string][]string{}}
-	known := []string{"id", "name", "status", "label", "ancestor", "exited"}
+	known := []string{"id", "name", "status", "label", "ancestor", "exited", "health"}
 	for _, text := range texts {
 		key, value, ok := strings.Cut(text, "=")
 		if !ok || !slices.Contains(known, key) {
@@ -238,6 +249,9 @@ func matchOne(c *engine.Container, key, value string) bool {
 		return c.State.Status == value
 	case "ancestor":
 		return c.Config.Image == value || strings.HasPrefix(c.Image, value)
+	case "health":
+		return c.State.Health != nil && c.State.Health.Status == value ||
+			c.State.Health == nil && value == "none"
 	case "exited":
 		return c.State.Status == monitor.Gone && strconv.Itoa(c.State.ExitCode) == value
 	}

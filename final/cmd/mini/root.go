@@ -38,6 +38,8 @@ func newRoot() *cobra.Command {
 		SilenceUsage:  true,
 		Args:          noSuchVerb,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return a.enter(cmd) },
 	}
 	flags := root.PersistentFlags()
 	flags.StringVar(&a.root, "root", defaultRoot(), "directory of what is kept")
@@ -71,17 +73,17 @@ func wrongFlag(cmd *cobra.Command, err error) error {
 func (a *app) verbs() []*cobra.Command {
 	return append(imageVerbs(a), []*cobra.Command{
 		newRun(a), newCreate(a), newStart(a), newStop(a), newRestart(a), newKill(a), newWait(a),
-		newPause(a), newUnpause(a), newRename(a), newRemove(a), newExec(a), newAttach(a),
-		newPs(a), newLogs(a), newInspect(a),
-		newNetwork(a), newVolume(a),
-		newVersion(),
+		newPause(a), newUnpause(a), newRename(a), newUpdate(a), newRemove(a), newExec(a),
+		newAttach(a), newPs(a), newLogs(a), newInspect(a), newEvents(a), newStats(a), newTop(a),
+		newPort(a), newDiff(a), newCp(a), newCommit(a), newExport(a), newBuild(a), newBuilder(a),
+		newNetwork(a), newVolume(a), newContainer(a), newSystem(a), newVersion(),
 	}...)
 }
 
 // engine opens the engine that the global flags describe.
 func (a *app) engine() (*engine.Engine, error) {
 	return engine.Open(engine.Options{
-		Root: a.root, State: a.state, Runtime: a.runtime, Debug: a.debug,
+		Root: a.root, State: a.state, Runtime: a.runtime, Debug: a.debug, Warn: warn,
 	})
 }
 

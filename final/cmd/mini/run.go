@@ -100,11 +100,7 @@ func outcome(verb string, status int, err error) error {
 	if s := engine.CommandStatus(err); s != 0 {
 		status = s
 	}
-	err = fmt.Errorf("%s: %w", verb, err)
-	if errors.Is(err, engine.ErrRootless) {
-		err = hinted{err, "sudo mini, or unshare --map-root-user --mount --net mini"}
-	}
-	return withStatus{err, status}
+	return withStatus{fmt.Errorf("%s: %w", verb, err), status}
 }
 
 // passesStatus makes wrong usage of a verb that passes a command's status on one that no

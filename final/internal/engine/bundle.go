@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"lab/final/internal/pid1"
 )
 
 // specVersion is the version of the specification that all runtimes of today understand.
@@ -24,7 +26,11 @@ func (e *Engine) bundle(id string) string { return filepath.Join(e.stateDir(id),
 
 // writeBundle writes what the runtime is to make, now that the root can be looked into.
 func (e *Engine) writeBundle(c *Container) error {
-	process, err := e.process(c, c.Config.User, slices.Concat([]string{c.Path}, c.Args))
+	args := slices.Concat([]string{c.Path}, c.Args)
+	if c.HostConfig.Init {
+		args = slices.Concat([]string{initPath}, args)
+	}
+	process, err := e.process(c, c.Config.User, args)
 	if err != nil {
 		return err
 	}
@@ -60,6 +66,13 @@ func (e *Engine) writeBundle(c *Container) error {
 		return err
 	}
 	spec.Mounts = append(spec.Mounts, volumes...)
+	if c.HostConfig.Init {
+		init, err := initMount()
+		if err != nil {
+			return err
+		}
+		spec.Mounts = append(spec.Mounts, init)
+	}
 	if err := e.limit(c, spec); err != nil {
 		return err
 	}
@@ -70,6 +83,21 @@ func (e *Engine) writeBundle(c *Container) error {
 		return err
 	}
 	return writeJSON(filepath.Join(e.bundle(c.ID), "config.json"), spec)
+}
+
+// initPath is where the container finds our init: where a file may be made that is not in
+// its layers.
+const initPath = "/dev/" + pid1.Name
+
+// initMount makes our own program that init, which can be read and not be changed.
+func initMount() (specs.Mount, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return specs.Mount{}, fmt.Errorf("find our own program for --init: %w", err)
+	}
+	m := mount(initPath, "bind", "bind,ro,nosuid,nodev")
+	m.Source = self
+	return m, nil
 }
 
 // mounts are what the container sees besides its root.

@@ -20,6 +20,7 @@ import (
 type Request struct {
 	Name       string // a made-up one if none
 	Image      string
+	Unfinished *Image   // layers that are no image yet, in place of Image
 	Rootfs     []string // directories in place of an image; see rootdir.go
 	Upper      string   // with them, where changes go
 	Args       []string // in place of the image's command
@@ -27,16 +28,20 @@ type Request struct {
 	Config     Config   // over that of the image; Env and Labels are added to it
 	HostConfig HostConfig
 	Mounts     []volume.Mount
+	Tied       bool // see Container
 }
 
 // Create makes a container that does not run yet.
 func (e *Engine) Create(r Request) (*Container, error) {
-	image, release, err := e.image(&r)
-	if err != nil {
-		return nil, err
+	if r.Unfinished == nil {
+		image, release, err := e.image(&r)
+		if err != nil {
+			return nil, err
+		}
+		defer release()
+		r.Unfinished = &image
 	}
-	defer release()
-	c, err := e.describe(r, image)
+	c, err := e.describe(r, *r.Unfinished)
 	if err != nil {
 		return nil, err
 	}
@@ -46,6 +51,7 @@ func (e *Engine) Create(r Request) (*Container, error) {
 	if err := e.furnish(c, r.Name); err != nil {
 		return nil, errors.Join(err, e.erase(c))
 	}
+	e.tell(c, "create", nil)
 	return c, nil
 }
 
@@ -59,9 +65,9 @@ func (e *Engine) describe(r Request, image Image) (*Container, error) {
 	c := &Container{
 		ID: id, Created: time.Now().UTC(), Image: image.ID, Name: r.Name,
 		Driver: "overlay", Platform: "linux", Config: merge(r, image.Config),
-		HostConfig: r.HostConfig, Mounts: r.Mounts, Lower: image.Lower, Upper: r.Upper,
-		RuntimePath: path,
-		State:       monitor.State{Status: monitor.Created},
+		HostConfig: r.HostConfig, Mounts: r.Mounts, Layers: image.Layers, Lower: image.Lower,
+		Upper: r.Upper, RuntimePath: path,
+		State: monitor.State{Status: monitor.Created}, Tied: r.Tied,
 	}
 	c.HostConfig.Runtime = e.Runtime
 	if c.Config.Hostname == "" {
@@ -79,7 +85,7 @@ func (e *Engine) describe(r Request, image Image) (*Container, error) {
 		*path = filepath.Join(e.dir(id), name)
 	}
 	_, err = stopSignal(c)
-	return c, errors.Join(err, c.HostConfig.check(), c.HostConfig.checkModes(),
+	return c, errors.Join(err, c.publishAll(), c.HostConfig.check(), c.HostConfig.checkModes(),
 		c.HostConfig.checkNetwork())
 }
 
@@ -88,6 +94,14 @@ func merge(r Request, image Config) Config {
 	c := r.Config
 	c.Image = r.Image
 	c.Env = mergeEnv(image.Env, r.Config.Env)
+	c.ExposedPorts = maps.Clone(image.ExposedPorts)
+	for port := range r.Config.ExposedPorts {
+		if c.ExposedPorts == nil {
+			c.ExposedPorts = map[string]struct{}{}
+		}
+		c.ExposedPorts[port] = struct{}{}
+	}
+	c.Healthcheck = mergeHealth(image.Healthcheck, r.Config.Healthcheck)
 	c.Labels = map[string]string{}
 	for _, labels := range []map[string]string{image.Labels, r.Config.Labels} {
 		maps.Copy(c.Labels, labels)

@@ -11,6 +11,7 @@
 // Below Root is what outlasts a reboot, below State what does not:
 //
 //	ROOT/names/NAME                     a symbolic link that holds an ID
+//	ROOT/events                         what has happened: event.Log
 //	ROOT/containers/ID/container.json   what was asked for: Container
 //	ROOT/containers/ID/state.json       how it is doing: monitor.State
 //	ROOT/containers/ID/lock             held by whoever starts or removes it: flock(2)
@@ -36,6 +37,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"lab/final/internal/monitor"
+	"lab/final/internal/rootless"
 )
 
 // Options say where an engine keeps what, and which runtime makes new containers.
@@ -43,6 +45,7 @@ type Options struct {
 	Root, State string
 	Runtime     string // a name on PATH or beside this program, or a path
 	Debug       bool
+	Warn        func(text string) // is told what is not as it was asked for, if not nil
 }
 
 // Engine keeps the containers of one root directory.
@@ -50,6 +53,9 @@ type Engine struct {
 	Options
 
 	ids idMaps
+	net *rootless.Network // which the bridges are in; nil is the host's own
+	// doors are the ports of the host that lead to a monitor's container.
+	doors []*rootless.Door
 }
 
 // The hints that belong to errors.
@@ -66,10 +72,10 @@ var (
 	ErrNotRunning = monitor.ErrEnded
 	// ErrPaused means that a container would have to be unpaused first.
 	ErrPaused = errors.New("the container is paused")
-	// ErrRootless means that we are not root, of the machine or of a user namespace.
-	ErrRootless = errors.New("containers are started by root")
 	// ErrRuntime means that there is no such runtime.
 	ErrRuntime = errors.New("there is no such runtime")
+	// ErrDamaged means a file of ours that cannot be read, as after a power cut.
+	ErrDamaged = errors.New("it is damaged")
 )
 
 // Open makes the directories that are missing.
@@ -85,6 +91,9 @@ func Open(o Options) (*Engine, error) {
 		return nil, err
 	}
 	e := &Engine{Options: o, ids: ids}
+	if e.Warn == nil {
+		e.Warn = func(string) {}
+	}
 	for _, dir := range []string{e.path("containers"), e.path("names"), o.State} {
 		if err := os.MkdirAll(dir, 0o711); err != nil {
 			return nil, err
@@ -126,8 +135,10 @@ func (e *Engine) runtime(c *Container) []string {
 	return []string{c.RuntimePath, "--root", filepath.Join(e.State, filepath.Base(c.RuntimePath))}
 }
 
-// lock locks a container against others that would start, change or remove it.
-func (e *Engine) lock(id string) (unlock func(), err error) {
+// lock locks a container against others that would start, change or remove it, until the
+// file is closed. A monitor inherits the lock, so that it holds until the container runs
+// or does not, whoever is killed.
+func (e *Engine) lock(id string) (*os.File, error) {
 	file, err := os.OpenFile(filepath.Join(e.dir(id), "lock"), os.O_CREATE|os.O_RDWR, 0o600)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%s: %w", short(id), ErrNotFound)
@@ -148,9 +159,7 @@ func (e *Engine) lock(id string) (unlock func(), err error) {
 	if _, err := os.Lstat(e.recordPath(id)); err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w", short(id), ErrNotFound), file.Close())
 	}
-	return func() {
-		_ = file.Close() // which unlocks it
-	}, nil
+	return file, nil
 }
 
 // short is the part of an ID that people are shown.
@@ -163,7 +172,7 @@ func readJSON(path string, v any) error {
 		return err
 	}
 	if err := json.Unmarshal(text, v); err != nil {
-		return fmt.Errorf("read %s: %w", path, err)
+		return fmt.Errorf("read %s: %w: %w", path, ErrDamaged, err)
 	}
 	return nil
 }

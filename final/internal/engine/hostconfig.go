@@ -18,6 +18,8 @@ type HostConfig struct {
 	IPAddress      netip.Addr `json:",omitzero"` // one on its network that was asked for
 	RestartPolicy  monitor.Restart
 	AutoRemove     bool
+	PublishAll     bool `json:"PublishAllPorts"`
+	Init           bool // our own init is its first process
 	ReadonlyRootfs bool
 	Tmpfs          map[string]string `json:",omitempty"`
 	Runtime        string
@@ -32,6 +34,10 @@ type HostConfig struct {
 	CpusetMems string
 	PidsLimit  int64
 
+	BlkioWeight                               uint16
+	BlkioDeviceReadBps, BlkioDeviceWriteBps   []Throttle `json:",omitempty"`
+	BlkioDeviceReadIOps, BlkioDeviceWriteIOps []Throttle `json:",omitempty"`
+
 	ShmSize     int64
 	Ulimits     []Ulimit          `json:",omitempty"`
 	Sysctls     map[string]string `json:",omitempty"`
@@ -43,6 +49,12 @@ type HostConfig struct {
 
 	// The namespaces that are not its own: host, container:ID or, of ipc, private.
 	PidMode, IpcMode, UTSMode string
+}
+
+// Throttle is the most that goes from or to a device in a second.
+type Throttle struct {
+	Path string // of the device
+	Rate uint64 // bytes, or operations
 }
 
 // Ulimit is a limit of each process.

@@ -5,6 +5,10 @@ package engine
 import (
 	"context"
 	"errors"
+	"path/filepath"
+	"slices"
+
+	"github.com/opencontainers/go-digest"
 
 	"lab/final/internal/image"
 )
@@ -13,7 +17,8 @@ import (
 type Image struct {
 	ID     string
 	Config Config
-	Lower  []string // directories of its layers, the uppermost first
+	Layers []digest.Digest // the uppermost first; all are unpacked
+	Lower  []string        // directories in place of layers
 }
 
 // Images opens the images of the engine's root directory.
@@ -42,8 +47,9 @@ func (e *Engine) image(r *Request) (found Image, release func(), err error) {
 	}
 	img, err := FindImage(store, r.Image)
 	if err == nil {
-		found = describeImage(img)
-		found.Lower, err = img.Lower(context.Background())
+		found = Describe(img.Config, img.Layers())
+		found.ID = img.ID().String()
+		_, err = img.Lower(context.Background())
 	}
 	if err != nil {
 		release()
@@ -52,13 +58,56 @@ func (e *Engine) image(r *Request) (found Image, release func(), err error) {
 	return found, release, nil
 }
 
-// describeImage is what an image says of its containers.
-func describeImage(img *image.Image) Image {
-	c := img.Config.Config
-	return Image{ID: img.ID().String(), Config: Config{
+// Describe is what layers, the uppermost last, and a configuration come to: the image is
+// one that need not be in the store.
+func Describe(i image.Config, layers []image.Layer) Image {
+	c := i.Config
+	described := Image{Config: Config{
 		User: c.User, Env: c.Env, Cmd: c.Cmd, Entrypoint: c.Entrypoint, Labels: c.Labels,
 		WorkingDir: c.WorkingDir, StopSignal: c.StopSignal,
+		ExposedPorts: c.ExposedPorts, Healthcheck: c.Healthcheck,
 	}}
+	for _, l := range slices.Backward(layers) {
+		described.Layers = append(described.Layers, l.DiffID)
+	}
+	return described
+}
+
+// lower are the directories below what a container writes, the uppermost first: its init
+// layer and those of the image. What of them is gone, or may have been lost in a power
+// cut, is unpacked once more.
+func (e *Engine) lower(c *Container) ([]string, error) {
+	store, err := e.Images()
+	if err != nil {
+		return nil, err
+	}
+	dirs, whole := append([]string{filepath.Join(e.dir(c.ID), "init")}, c.Lower...), true
+	for _, d := range c.Layers {
+		dirs = append(dirs, store.Layers().Path(d))
+		whole = whole && store.Layers().Has(d)
+	}
+	if whole {
+		return dirs, nil
+	}
+	release, err := store.Hold()
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	img, err := store.Resolve(c.Image)
+	if err == nil {
+		_, err = img.Lower(context.Background())
+	}
+	return dirs, err
+}
+
+// Settle waits until the layers that were unpacked are on disk, for who has the time.
+func (e *Engine) Settle() error {
+	store, err := e.Images()
+	if err != nil {
+		return err
+	}
+	return store.Layers().Settle()
 }
 
 // UsersOf returns the names of the containers that are made of an image.

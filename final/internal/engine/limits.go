@@ -18,15 +18,16 @@ import (
 const cpuPeriod = 100_000
 
 // resources are a container's limits; nil if it has none.
-func (h *HostConfig) resources() *specs.LinuxResources {
-	r := &specs.LinuxResources{Memory: h.memory(), CPU: h.cpu()}
-	if h.PidsLimit > 0 {
+func (h *HostConfig) resources() (*specs.LinuxResources, error) {
+	blockIO, err := h.blockIO()
+	r := &specs.LinuxResources{Memory: h.memory(), CPU: h.cpu(), BlockIO: blockIO}
+	if h.PidsLimit != 0 {
 		r.Pids = &specs.LinuxPids{Limit: &h.PidsLimit}
 	}
-	if r.Memory == nil && r.CPU == nil && r.Pids == nil {
-		return nil
+	if r.Memory == nil && r.CPU == nil && r.Pids == nil && r.BlockIO == nil {
+		return nil, err
 	}
-	return r
+	return r, err
 }
 
 // memory are the limits of memory. Without a word about swap there is as much of it as
@@ -85,7 +86,10 @@ func (h *HostConfig) check() error {
 // limit adds the limits, devices and namespaces that were asked for to a configuration.
 func (e *Engine) limit(c *Container, spec *specs.Spec) error {
 	h := &c.HostConfig
-	limits := h.resources()
+	limits, err := h.resources()
+	if err != nil {
+		return err
+	}
 	if e.ids.all() {
 		// Device rules and cgroups of any name are for the machine's root.
 		spec.Linux.CgroupsPath = "/mini-" + c.ID

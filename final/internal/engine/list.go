@@ -9,7 +9,8 @@ import (
 )
 
 // List returns all containers, the youngest first. One that is removed meanwhile is not
-// among them, and neither is one that is being made.
+// among them, and neither is one that is being made or whose record is damaged: Check tells
+// of that.
 func (e *Engine) List() ([]*Container, error) {
 	ids, err := e.all()
 	if err != nil {
@@ -18,7 +19,8 @@ func (e *Engine) List() ([]*Container, error) {
 	var all []*Container
 	for _, id := range ids {
 		c, err := e.load(id)
-		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrNotFound) {
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrNotFound) ||
+			errors.Is(err, ErrDamaged) {
 			continue
 		}
 		if err != nil {

@@ -19,8 +19,8 @@ import (
 const lost = 255
 
 // mend notes the end of a container whose monitor is gone: it was killed, or the machine
-// was started anew. What may still run of the container is ended first. Several may do
-// this at a time.
+// was started anew. What may still run of the container is ended first. The container is
+// locked.
 func (e *Engine) mend(c *Container) error {
 	if err := e.sweep(c); err != nil {
 		return err
@@ -37,10 +37,10 @@ func (e *Engine) mend(c *Container) error {
 }
 
 // sweep removes what is left of a run that nobody looks after any longer. The directory of
-// a container that ended in order is gone.
+// a container that ended in order is gone, and so are all after a reboot.
 func (e *Engine) sweep(c *Container) error {
 	if _, err := os.Lstat(e.stateDir(c.ID)); errors.Is(err, fs.ErrNotExist) {
-		return nil
+		return e.disconnect(c)
 	}
 	words := slices.Concat(e.runtime(c)[1:], []string{"delete", "--force", c.ID})
 	said, err := exec.Command(c.RuntimePath, words...).CombinedOutput()

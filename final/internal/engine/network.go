@@ -5,10 +5,15 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"os"
+	"slices"
+
+	"golang.org/x/sys/unix"
 
 	"lab/final/internal/network"
+	"lab/final/internal/rootless"
 )
 
 // Networks opens the networks of the engine's root directory.
@@ -28,9 +33,64 @@ func (h *HostConfig) checkNetwork() error {
 	return nil
 }
 
+// publishAll publishes the ports that the container's programs listen on, each at a free
+// port of the host, if all are to be.
+func (c *Container) publishAll() error {
+	if !c.HostConfig.PublishAll {
+		return nil
+	}
+	published := map[string]bool{}
+	for _, p := range c.HostConfig.Ports {
+		published[fmt.Sprintf("%d/%s", p.Container, p.Proto)] = true
+	}
+	for _, text := range slices.Sorted(maps.Keys(c.Config.ExposedPorts)) {
+		ports, err := network.ParsePorts(text)
+		if err != nil {
+			return fmt.Errorf("publish all ports: %w", err)
+		}
+		for _, p := range ports {
+			if !published[fmt.Sprintf("%d/%s", p.Container, p.Proto)] {
+				c.HostConfig.Ports = append(c.HostConfig.Ports, p)
+			}
+		}
+	}
+	return nil
+}
+
+// onNetworks does something with the networks, where their bridges are.
+func (e *Engine) onNetworks(do func(*network.Store) error) error {
+	store, err := e.Networks()
+	if err == nil && e.net == nil {
+		e.net, err = rootless.OpenNetwork(e.State)
+	}
+	if err != nil {
+		return err
+	}
+	return e.net.Do(func() error { return do(store) })
+}
+
+// warnOfNetwork tells an ordinary user that there is no way out of a container's network.
+func (e *Engine) warnOfNetwork(c *Container) error {
+	mode, err := network.ParseMode(c.HostConfig.NetworkMode)
+	if err != nil || mode.Kind != network.Bridge || !rootless.Entered() {
+		return err
+	}
+	return e.onNetworks(func(s *network.Store) error {
+		n, err := s.Inspect(mode.Name)
+		if err == nil && !n.Internal && e.net.Problem != "" {
+			e.Warn("the network " + n.Name + " ends at this host: " + e.net.Problem)
+		}
+		return nil // that there is no such network is told later
+	})
+}
+
 // connect gives a container its network when its first process is there and its command
 // waits.
-func (e *Engine) connect(c *Container, pid int) error {
+func (e *Engine) connect(id string, pid int) error {
+	c, err := e.record(id)
+	if err != nil {
+		return err
+	}
 	h := &c.HostConfig
 	mode, err := network.ParseMode(h.NetworkMode)
 	if err != nil {
@@ -47,9 +107,13 @@ func (e *Engine) connect(c *Container, pid int) error {
 		r.Join = []network.Join{{Network: mode.Name, IP: h.IPAddress}}
 	case network.None:
 	}
-	store, err := e.Networks()
+	err = e.openDoors(&r)
 	if err == nil {
-		_, err = store.Attach(r)
+		err = e.onNetworks(func(s *network.Store) error {
+			lease, err := s.Attach(r)
+			e.lead(lease)
+			return err
+		})
 	}
 	if err != nil {
 		return fmt.Errorf("network %s: %w", mode, err)
@@ -57,13 +121,49 @@ func (e *Engine) connect(c *Container, pid int) error {
 	return nil
 }
 
+// openDoors opens an ordinary user's ports. The rules for them, which are made as well, are
+// seen by the user's containers alone.
+func (e *Engine) openDoors(r *network.Request) error {
+	if !rootless.Entered() {
+		return nil
+	}
+	r.Ports = slices.Clone(r.Ports)
+	for i := range r.Ports {
+		p := &r.Ports[i]
+		door, err := e.net.Open(p.Proto, p.HostAddress())
+		if errors.Is(err, unix.EADDRINUSE) {
+			err = network.ErrTaken
+		}
+		if err != nil {
+			return fmt.Errorf("port %s/%s: %w", p.HostAddress(), p.Proto, err)
+		}
+		e.doors = append(e.doors, door)
+		p.Host = door.Port()
+	}
+	return nil
+}
+
+// lead lets those in who come to the ports of a container.
+func (e *Engine) lead(l network.Lease) {
+	for i, door := range e.doors {
+		if len(l.Endpoints) > 0 {
+			door.Lead(netip.AddrPortFrom(l.Endpoints[0].Address.Addr(), l.Ports[i].Container))
+		}
+	}
+}
+
 // disconnect gives back what connect has taken.
 func (e *Engine) disconnect(c *Container) error {
-	store, err := e.Networks()
-	if err != nil {
-		return err
+	var errs []error
+	for _, door := range e.doors {
+		errs = append(errs, door.Close())
 	}
-	return store.Detach(c.ID)
+	e.doors = nil
+	mode, err := network.ParseMode(c.HostConfig.NetworkMode)
+	if mode.Kind == network.Bridge || mode.Kind == network.None {
+		err = e.onNetworks(func(s *network.Store) error { return s.Detach(c.ID) })
+	}
+	return errors.Join(append(errs, err)...)
 }
 
 // writeNames writes the files by which a container finds others and itself.

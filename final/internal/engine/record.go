@@ -3,11 +3,15 @@
 package engine
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"time"
 
+	"github.com/opencontainers/go-digest"
+
+	"lab/final/internal/image"
 	"lab/final/internal/monitor"
 	"lab/final/internal/volume"
 )
@@ -31,10 +35,12 @@ type Container struct {
 	Config       Config
 	Mounts       []volume.Mount `json:",omitempty"`
 
-	// Lower are the image's layers, the uppermost first.
-	Lower       []string
-	Upper       string `json:",omitempty"` // where changes go, if somebody has named it
+	Layers      []digest.Digest // the image's, the uppermost first
+	Lower       []string        `json:",omitempty"` // the directories in place of an image
+	Upper       string          `json:",omitempty"` // where changes go, if somebody has named it
 	RuntimePath string
+	// Tied to whoever starts it: it ends with their connection, and is not removed before.
+	Tied bool `json:",omitempty"`
 }
 
 // Config is what belongs to the container wherever it runs.
@@ -51,6 +57,9 @@ type Config struct {
 	Labels      map[string]string
 	StopSignal  string `json:",omitempty"`
 	StopTimeout *int   `json:",omitempty"`
+	// ExposedPorts are those that its programs listen on: 80/tcp.
+	ExposedPorts map[string]struct{} `json:",omitempty"`
+	Healthcheck  *image.Healthcheck  `json:",omitempty"`
 }
 
 // recordPath is the file of a container.
@@ -66,25 +75,68 @@ func (e *Engine) save(c *Container) error {
 	return writeJSON(e.recordPath(c.ID), record)
 }
 
+// record reads a container as it is written down now.
+func (e *Engine) record(id string) (*Container, error) {
+	c := &Container{}
+	if err := readJSON(e.recordPath(id), c); err != nil {
+		return nil, fmt.Errorf("container %s: %w", short(id), err)
+	}
+	return c, nil
+}
+
 // load reads a container and how it is doing. One of which the monitor is gone has not
-// ended in order: it is mended.
+// ended in order: it is mended, by one command at a time.
 func (e *Engine) load(id string) (*Container, error) {
+	c, err := e.read(id)
+	if err != nil || !c.isLost() {
+		return c, err
+	}
+	lock, err := e.lock(id)
+	if err != nil {
+		return nil, err
+	}
+	defer lock.Close()
+	return e.loadLocked(id)
+}
+
+// loadLocked is load for who holds the container's lock.
+func (e *Engine) loadLocked(id string) (*Container, error) {
+	c, err := e.read(id)
+	if err != nil || !c.isLost() {
+		return c, err
+	}
+	if err := e.mend(c); err != nil {
+		return nil, fmt.Errorf("container %s: %w", short(id), err)
+	}
+	return c, nil
+}
+
+// read reads a container and how it is doing, as it is written down. A state that a power
+// cut has damaged is one that nobody knows.
+func (e *Engine) read(id string) (*Container, error) {
 	c := &Container{}
 	err := readJSON(e.recordPath(id), c)
 	if err == nil {
 		err = readJSON(e.statePath(id), &c.State)
+		if errors.Is(err, ErrDamaged) {
+			c.State = monitor.State{Status: monitor.Gone, ExitCode: lost, Error: err.Error()}
+			err = nil
+		}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("container %s: %w", short(id), err)
 	}
-	if c.isUp() && !c.State.Monitor.Alive() {
-		if err := e.mend(c); err != nil {
-			return nil, fmt.Errorf("container %s: %w", short(id), err)
-		}
-	}
 	c.RestartCount = c.State.RestartCount
 	return c, nil
 }
+
+// isUp reports whether a container has a monitor at work, or had when it was last heard of.
+func (c *Container) isUp() bool {
+	return c.State.Status != monitor.Gone && c.State.Status != monitor.Created
+}
+
+// isLost reports whether its monitor is gone without a word.
+func (c *Container) isLost() bool { return c.isUp() && !c.State.Monitor.Alive() }
 
 // all are the IDs of all containers.
 func (e *Engine) all() ([]string, error) {

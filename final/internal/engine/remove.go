@@ -5,8 +5,10 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -16,67 +18,111 @@ import (
 // erase removes what is left of a container, in an order in which whoever is killed leaves
 // something that can be removed again: the record last but for its directory.
 func (e *Engine) erase(c *Container) error {
+	if err := e.sweep(c); err != nil {
+		return err
+	}
 	var name error
 	if c.Name != "" {
 		name = e.dropName(c.Name, c.ID)
 	}
 	record := os.Remove(e.recordPath(c.ID))
+	if record == nil {
+		e.tell(c, "destroy", nil)
+	}
 	if errors.Is(record, fs.ErrNotExist) {
 		record = nil
 	}
-	return errors.Join(
-		e.removeState(c.ID), e.removeWork(c), record, name, os.RemoveAll(e.dir(c.ID)),
-		e.releaseVolumes(c, c.HostConfig.AutoRemove),
-	)
+	return errors.Join(record, name, e.removeWork(c), os.RemoveAll(e.dir(c.ID)),
+		e.releaseVolumes(c, c.HostConfig.AutoRemove))
 }
 
-// Remove removes a container. With force one that runs is killed first.
+// Remove removes a container. With force one that runs is killed first, as often as
+// somebody else starts it meanwhile.
 func (e *Engine) Remove(c *Container, force bool) error {
-	if c.isUp() && force {
-		// Who waits for the end must not hold the lock: the monitor may want it.
-		if _, err := e.Stop(c, unix.SIGKILL, -1); err != nil && !errors.Is(err, ErrNotRunning) {
+	for {
+		if c.isUp() && force {
+			// Who waits for the end must not hold the lock: the monitor may want it.
+			_, err := e.Stop(c, unix.SIGKILL, -1)
+			if err != nil && !errors.Is(err, ErrNotRunning) && !errors.Is(err, io.EOF) {
+				return err
+			}
+		}
+		now, err := e.removeEnded(c.ID)
+		switch {
+		case errors.Is(err, ErrNotFound) && force:
+			return nil // it removed itself
+		case !errors.Is(err, ErrRunning) || !force:
 			return err
 		}
+		c = now
+		time.Sleep(10 * time.Millisecond) // a monitor that was killed needs a moment to die
 	}
-	unlock, err := e.lock(c.ID)
-	if errors.Is(err, ErrNotFound) && force {
-		return nil // it removed itself
+}
+
+// RemoveIfThere removes a container that may be about to remove itself.
+func (e *Engine) RemoveIfThere(id string) error {
+	c, err := e.load(id)
+	if err == nil {
+		err = e.Remove(c, true)
 	}
+	if errors.Is(err, ErrNotFound) || errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// removeEnded removes a container that does not run.
+func (e *Engine) removeEnded(id string) (*Container, error) {
+	lock, err := e.lock(id)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer unlock()
-	if c, err = e.load(c.ID); err != nil {
-		return err
+	defer lock.Close()
+	c, err := e.loadLocked(id)
+	if err != nil {
+		return nil, err
 	}
 	if c.isUp() {
-		return fmt.Errorf("%w (%s)", ErrRunning, c.State.Status)
+		return c, fmt.Errorf("%w (%s)", ErrRunning, c.State.Status)
 	}
-	return e.erase(c)
+	return c, e.erase(c)
+}
+
+// Prune removes the containers that do not run, and tells which.
+func (e *Engine) Prune() (gone []*Container, err error) {
+	all, err := e.List()
+	for _, c := range all {
+		if c.isUp() {
+			continue
+		}
+		_, failed := e.removeEnded(c.ID)
+		switch {
+		case failed == nil:
+			gone = append(gone, c)
+		case !errors.Is(failed, ErrNotFound) && !errors.Is(failed, ErrRunning):
+			err = errors.Join(err, fmt.Errorf("container %s: %w", short(c.ID), failed))
+		}
+	}
+	return gone, err
 }
 
 // Rename gives a container another name.
 func (e *Engine) Rename(c *Container, name string) error {
-	unlock, err := e.lock(c.ID)
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	if c, err = e.load(c.ID); err != nil {
-		return err
-	}
-	old := c.Name
-	if name == old {
-		return fmt.Errorf("name %q: %w: it is the one it has", name, ErrName)
-	}
-	if err := e.claimName(name, c.ID); err != nil {
-		return err
-	}
-	c.Name = name
-	if err := e.save(c); err != nil {
-		return errors.Join(err, e.dropName(name, c.ID))
-	}
-	return e.dropName(old, c.ID)
+	return e.locked(c, func(c *Container) error {
+		old := c.Name
+		if name == old {
+			return fmt.Errorf("name %q: %w: it is the one it has", name, ErrName)
+		}
+		if err := e.claimName(name, c.ID); err != nil {
+			return err
+		}
+		c.Name = name
+		if err := e.save(c); err != nil {
+			return errors.Join(err, e.dropName(name, c.ID))
+		}
+		e.tell(c, "rename", map[string]string{"oldName": old})
+		return e.dropName(old, c.ID)
+	})
 }
 
 // Stop asks a container to end with a signal, kills it when it has not after a number of

@@ -16,26 +16,24 @@ import (
 	"lab/final/internal/monitor"
 )
 
-// isUp reports whether a container has a monitor at work.
-func (c *Container) isUp() bool {
-	return c.State.Status != monitor.Gone && c.State.Status != monitor.Created
-}
-
 // Start starts a container and returns when its command runs. With attach the connection
 // is that of the first client, who gets all that the container says.
 func (e *Engine) Start(c *Container, attach bool) (*monitor.Conn, error) {
-	unlock, err := e.lock(c.ID)
+	lock, err := e.lock(c.ID)
 	if err != nil {
 		return nil, err
 	}
-	defer unlock()
-	if c, err = e.load(c.ID); err != nil {
+	defer lock.Close()
+	if c, err = e.loadLocked(c.ID); err != nil {
 		return nil, err
 	}
 	if c.isUp() {
 		return nil, ErrRunning
 	}
-	conn, err := e.spawn(c, attach)
+	var conn *monitor.Conn
+	if err = e.warnOfNetwork(c); err == nil {
+		conn, err = e.spawn(c, lock, attach)
+	}
 	if err == nil {
 		err = awaitStart(conn)
 		if !attach || err != nil {
@@ -63,10 +61,8 @@ func awaitStart(conn *monitor.Conn) error {
 }
 
 // spawn starts the monitor: this program, in a session and a mount namespace of its own.
-func (e *Engine) spawn(c *Container, attach bool) (*monitor.Conn, error) {
-	if os.Geteuid() != 0 {
-		return nil, ErrRootless
-	}
+// It shares the container's lock with us.
+func (e *Engine) spawn(c *Container, lock *os.File, attach bool) (*monitor.Conn, error) {
 	if err := e.makeStateDir(c); err != nil {
 		return nil, err
 	}
@@ -91,7 +87,7 @@ func (e *Engine) spawn(c *Container, attach bool) (*monitor.Conn, error) {
 		args = append(args, "attach")
 	}
 	process, err := os.StartProcess("/proc/self/exe", args, &os.ProcAttr{
-		Dir: "/", Env: os.Environ(), Files: []*os.File{null, null, said, theirs},
+		Dir: "/", Env: os.Environ(), Files: []*os.File{null, null, said, theirs, lock},
 		Sys: &syscall.SysProcAttr{Setsid: true, Cloneflags: unix.CLONE_NEWNS},
 	})
 	if err != nil {

@@ -19,13 +19,15 @@ const MonitorName = "mini-monitor"
 
 // Supervise is what a monitor does: it makes ready what the container needs, starts it
 // and stays until it has ended. It runs in a process of its own that Start has made, in
-// a mount namespace of its own.
-func (e *Engine) Supervise(id string, socket *os.File, attach bool) error {
+// a mount namespace of its own, and holds the container's lock until it is on record that
+// the container runs.
+func (e *Engine) Supervise(id string, socket, lock *os.File, attach bool) error {
+	unix.CloseOnExec(int(lock.Fd()))
 	first, err := monitor.NewConn(socket)
 	if err != nil {
 		return err
 	}
-	o, err := e.orders(id)
+	o, err := e.orders(id, lock)
 	if err != nil {
 		return errors.Join(err, first.SendError(err), first.Close())
 	}
@@ -33,8 +35,8 @@ func (e *Engine) Supervise(id string, socket *os.File, attach bool) error {
 }
 
 // orders are what the monitor is told, once the root is mounted.
-func (e *Engine) orders(id string) (monitor.Orders, error) {
-	c, err := e.load(id)
+func (e *Engine) orders(id string, lock *os.File) (monitor.Orders, error) {
+	c, err := e.read(id)
 	if err != nil {
 		return monitor.Orders{}, err
 	}
@@ -55,14 +57,18 @@ func (e *Engine) orders(id string) (monitor.Orders, error) {
 	return monitor.Orders{
 		ID: id, Dir: e.stateDir(id), Bundle: e.bundle(id), Runtime: e.runtime(c),
 		Log: c.LogPath, Terminal: c.Config.Tty, OpenStdin: c.Config.OpenStdin,
-		Restart: c.HostConfig.RestartPolicy, StopSignal: stop, State: c.State,
-		Prepare: func() error { return e.prepare(c) },
-		Connect: func(pid int) error { return e.connect(c, pid) },
+		Restart: c.HostConfig.RestartPolicy, StopSignal: stop, State: c.State, Tied: c.Tied,
+		Check:   healthCheck(c),
+		Prepare: func() error { return e.prepare(id) },
+		Connect: func(pid int) error { return e.connect(id, pid) },
 		Release: func() error { return e.disconnect(c) },
 		Process: func(asked []byte) ([]byte, error) { return e.describeExec(c, asked) },
-		Save:    func(s monitor.State) error { return writeJSON(e.statePath(id), s) },
-		Tell:    func(string, map[string]string) {},
-		Finish:  func(monitor.State) error { return e.finish(c) },
+		Save: func(s monitor.State) error {
+			defer lock.Close() // from the second time on it is closed
+			return writeJSON(e.statePath(id), s)
+		},
+		Tell:   func(action string, more map[string]string) { e.tellNow(c, action, more) },
+		Finish: func(monitor.State) error { return e.finish(c) },
 	}, nil
 }
 
@@ -81,9 +87,12 @@ func (e *Engine) mountRoot(c *Container) error {
 		}
 		return nil
 	}
+	lower, err := e.lower(c)
+	if err != nil {
+		return err
+	}
 	upper, work := e.upperAndWork(c)
-	dirs := append([]string{upper, work, filepath.Join(e.dir(c.ID), "init")}, c.Lower...)
-	dirs, done, err := shortNames(dirs)
+	dirs, done, err := shortNames(append([]string{upper, work}, lower...))
 	if err != nil {
 		return err
 	}
@@ -94,9 +103,18 @@ func (e *Engine) mountRoot(c *Container) error {
 	if c.HostConfig.AutoRemove && c.Upper == "" {
 		// Nobody will read what it has written: unmounting need not wait for the disk.
 		options = append(options, "volatile")
+		// What was mounted so before says that it must not be mounted again.
+		if err := os.RemoveAll(filepath.Join(work, "work", "incompat")); err != nil {
+			return err
+		}
 	}
-	if !e.ids.all() {
-		// Others than the machine's root keep whiteouts in attributes of their own.
+	if e.ids.all() {
+		// Directories and files are copied up whole, whatever is the kernel's habit: diff
+		// and commit see what they would otherwise have to look for in other layers.
+		options = append(options, "redirect_dir=off", "metacopy=off")
+	} else {
+		// Others than the machine's root keep whiteouts in attributes of their own. That
+		// means the two above as well, and old kernels refuse to be told both.
 		options = append(options, "userxattr")
 	}
 	data := strings.Join(options, ",")
@@ -106,8 +124,12 @@ func (e *Engine) mountRoot(c *Container) error {
 	return nil
 }
 
-// prepare makes ready what the runtime needs, before each start.
-func (e *Engine) prepare(c *Container) error {
+// prepare makes ready what the runtime needs, before each start, as the record says now.
+func (e *Engine) prepare(id string) error {
+	c, err := e.record(id)
+	if err != nil {
+		return err
+	}
 	if err := e.writeNames(c); err != nil {
 		return err
 	}
@@ -121,10 +143,10 @@ func (e *Engine) finish(c *Container) error {
 	if !c.HostConfig.AutoRemove {
 		return errors.Join(err, e.removeState(c.ID))
 	}
-	unlock, lockErr := e.lock(c.ID)
+	lock, lockErr := e.lock(c.ID)
 	if lockErr != nil {
 		return errors.Join(err, lockErr)
 	}
-	defer unlock()
+	defer lock.Close()
 	return errors.Join(err, e.erase(c))
 }

@@ -32,17 +32,28 @@ type Freed struct {
 }
 
 // Collect removes the images that drop wants to be removed, and then deletes the blobs and
-// unpacked layers that no image needs. drop is called when nobody can begin to use an
-// image any more, so it can find out whether somebody does. It may be nil.
-func (s *Store) Collect(drop func(*Image) (bool, error)) (freed Freed, err error) {
+// unpacked layers that neither an image nor a remembered step needs. drop is called when
+// nobody can begin to use an image any more, so it can find out whether somebody does. It
+// may be nil.
+func (s *Store) Collect(drop func(*Image) (bool, error)) (Freed, error) {
+	return s.alone(func() (Freed, error) { return s.collect(drop) })
+}
+
+// alone does something while nobody else is at work with the store, or not at all.
+func (s *Store) alone(do func() (Freed, error)) (Freed, error) {
 	f, err := lock(s.path(useFile), unix.LOCK_EX|unix.LOCK_NB)
 	if errors.Is(err, unix.EWOULDBLOCK) {
 		return Freed{Later: true}, nil
 	}
 	if err != nil {
-		return freed, err
+		return Freed{}, err
 	}
 	defer f.Close()
+	return do()
+}
+
+// collect is Collect for who is alone with the store.
+func (s *Store) collect(drop func(*Image) (bool, error)) (freed Freed, err error) {
 	if freed.Images, err = s.drop(drop); err != nil {
 		return freed, err
 	}
@@ -88,7 +99,7 @@ func (s *Store) drop(drop func(*Image) (bool, error)) (gone []*Image, err error)
 	})
 }
 
-// needed is which blobs and layers the images of the index consist of.
+// needed is which blobs and layers the images of the index consist of, and those of steps.
 func (s *Store) needed() (blobs, layers map[digest.Digest]bool, err error) {
 	index, err := s.index()
 	if err != nil {
@@ -98,7 +109,7 @@ func (s *Store) needed() (blobs, layers map[digest.Digest]bool, err error) {
 	for _, entry := range index.Manifests {
 		s.mark(entry.Digest, blobs, layers)
 	}
-	return blobs, layers, nil
+	return blobs, layers, s.markSteps(blobs, layers)
 }
 
 // mark notes what one manifest needs. What cannot be read needs nothing that could be

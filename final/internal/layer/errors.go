@@ -17,6 +17,8 @@ var (
 	ErrDigest = errors.New("content and digest do not agree")
 	// ErrFormat is what is no tar, or not packed in a way that is known.
 	ErrFormat = errors.New("not a layer")
+	// ErrRefused is an entry for which Options leave no room.
+	ErrRefused = errors.New("not unpacked")
 	// ErrRenamed is a directory of changes that refers to names in lower layers.
 	ErrRenamed = errors.New("refers to another name in a lower layer")
 )

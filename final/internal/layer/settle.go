@@ -78,18 +78,22 @@ func (s *Store) Settle() error {
 	if err != nil {
 		return err
 	}
-	var whole []digest.Digest // before the disk is waited for
+	whole := map[string]fs.FileInfo{} // the notes, before the disk is waited for
 	for _, e := range entries {
 		d := digest.NewDigestFromEncoded(digest.SHA256, e.Name())
-		if s.Has(d) {
-			whole = append(whole, d)
+		if note, err := os.Lstat(s.note(d)); err == nil && s.Has(d) {
+			whole[s.note(d)] = note
 		}
 	}
 	if err := syncfs(s.dir); err != nil {
 		return fmt.Errorf("settle the layers: %w", err)
 	}
-	for _, d := range whole {
-		if err := os.Remove(s.note(d)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	for path, note := range whole {
+		now, err := os.Lstat(path)
+		if err != nil || !os.SameFile(note, now) {
+			continue // the layer is gone, and may have been unpacked once more
+		}
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("settle the layers: %w", err)
 		}
 	}

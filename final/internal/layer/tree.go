@@ -18,21 +18,6 @@ type tree struct {
 	last int
 }
 
-// openTree opens a directory.
-func openTree(dir string) (*tree, error) {
-	fd, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return nil, &os.PathError{Op: "open", Path: dir, Err: err}
-	}
-	return &tree{fd: fd, last: -1}, nil
-}
-
-// close closes what is open.
-func (t *tree) close() {
-	t.forget()
-	_ = unix.Close(t.fd) // nothing was written to it
-}
-
 // forget drops the directory that was used last: its name may lead elsewhere now.
 func (t *tree) forget() {
 	if t.last >= 0 {

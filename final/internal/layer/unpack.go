@@ -14,36 +14,22 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The limits that hold where Options say nothing.
-const (
-	defaultMaxBytes   = 64 << 30
-	defaultMaxEntries = 4 << 20
-)
-
-// Options say how a tar is unpacked. The zero value is right for a layer.
-type Options struct {
-	// Plain takes names that begin with .wh. for files: the tar is not a layer, but
-	// something to put into a root, such as an archive for ADD or cp.
-	Plain bool
-	// Owner owns what is unpacked instead of those whom the tar names.
-	Owner *Owner
-	// MaxBytes bounds the sum of all files' sizes, MaxEntries their number. Zero is
-	// 64 GiB and four million.
-	MaxBytes, MaxEntries int64
-}
-
-// Owner is a user and a group by their numbers.
-type Owner struct{ UID, GID int }
-
 // Unpack unpacks a tar into a directory. Owners that the user namespace does not map are
 // left out: then the file is ours. So are devices where we may not make any: an empty file
 // is there in place of each, for the real one to be mounted on.
 func Unpack(dir string, r io.Reader, o Options) error {
-	t, err := openTree(dir)
+	fd, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return err
+		return &os.PathError{Op: "open", Path: dir, Err: err}
 	}
-	defer t.close()
+	defer unix.Close(fd) //nolint:errcheck // Nothing was written to it.
+	return UnpackAt(fd, r, o)
+}
+
+// UnpackAt is Unpack into an open directory.
+func UnpackAt(dir int, r io.Reader, o Options) error {
+	t := &tree{fd: dir, last: -1}
+	defer t.forget()
 	if o.MaxBytes == 0 {
 		o.MaxBytes = defaultMaxBytes
 	}
@@ -91,19 +77,6 @@ func (x *extraction) run(tr *tar.Reader) error {
 	}
 }
 
-// count holds the limits. A size is counted before anything is written: a few bytes of tar
-// can stand for a file of exabytes with holes.
-func (x *extraction) count(header *tar.Header) error {
-	if x.entries++; x.entries > x.MaxEntries {
-		return fmt.Errorf("%w: it has more than %d entries", ErrTooLarge, x.MaxEntries)
-	}
-	if header.Size > x.MaxBytes-x.bytes {
-		return fmt.Errorf("%w: its files have more than %d bytes", ErrTooLarge, x.MaxBytes)
-	}
-	x.bytes += max(header.Size, 0)
-	return nil
-}
-
 // entry unpacks one entry.
 func (x *extraction) entry(header *tar.Header, r io.Reader) error {
 	if header.Typeflag == tar.TypeXGlobalHeader {
@@ -123,6 +96,7 @@ func (x *extraction) entry(header *tar.Header, r io.Reader) error {
 	if !x.Plain && strings.HasPrefix(base, whiteoutPrefix) {
 		return x.whiteout(dir, base)
 	}
+	x.tame(header)
 	if header.Typeflag == tar.TypeDir {
 		return x.directory(dir, base, name, header)
 	}
@@ -137,6 +111,9 @@ func (x *extraction) entry(header *tar.Header, r io.Reader) error {
 	case tar.TypeLink:
 		return x.link(dir, base, header)
 	case tar.TypeChar, tar.TypeBlock, tar.TypeFifo:
+		if x.Tame && header.Typeflag != tar.TypeFifo {
+			return fmt.Errorf("%w: a device is copied with its owner alone", ErrRefused)
+		}
 		err = makeNode(dir, base, header)
 	default:
 		return fmt.Errorf("%w: an entry of the unknown type %q", ErrFormat, header.Typeflag)
@@ -157,6 +134,9 @@ func (x *extraction) makeRoom(dir int, base, name string) error {
 	if err != nil {
 		return err
 	}
+	if x.Merge && stat.Mode&unix.S_IFMT == unix.S_IFDIR {
+		return fmt.Errorf("%w: there is a directory of that name", ErrRefused)
+	}
 	// The directory that was used last may be in what goes, or be named through it.
 	defer x.forgetBelow(name)
 	return remove(dir, base)
@@ -174,6 +154,9 @@ func (x *extraction) top(header *tar.Header) error {
 	if header.Typeflag != tar.TypeDir {
 		return fmt.Errorf("%w: its root is not a directory", ErrHostile)
 	}
+	if x.Merge {
+		return nil
+	}
 	return x.adorn(x.fd, ".", ".", header)
 }
 
@@ -181,7 +164,9 @@ func (x *extraction) top(header *tar.Header) error {
 func (x *extraction) directory(dir int, base, name string, header *tar.Header) error {
 	err := unix.Mkdirat(dir, base, 0o700)
 	if errors.Is(err, unix.EEXIST) {
-		err = x.sameDirectory(dir, base, name)
+		if err = x.sameDirectory(dir, base, name); x.Merge {
+			return err
+		}
 	}
 	if err != nil {
 		return err
@@ -200,6 +185,8 @@ func (x *extraction) sameDirectory(dir int, base, name string) error {
 		return nil
 	case whiteoutStat(&stat) && !x.Plain:
 		return replaceWhiteout(dir, base)
+	case x.Merge:
+		return fmt.Errorf("%w: there is a file of that name, and no directory", ErrRefused)
 	}
 	if err := x.makeRoom(dir, base, name); err != nil {
 		return err

@@ -23,6 +23,9 @@ type WriteOptions struct {
 	Root bool
 	// Skip leaves out a name, and what is below it. The name has no slash in front.
 	Skip func(name string) bool
+	// Plain takes overlay's whiteouts for the devices that they are: the tree is not one
+	// of changes.
+	Plain bool
 }
 
 // maxDepth is how deep directories may be nested. Each takes a descriptor while its
@@ -38,12 +41,18 @@ func Write(w io.Writer, dir string, o WriteOptions) error {
 		return &os.PathError{Op: "open", Path: dir, Err: err}
 	}
 	defer unix.Close(fd) //nolint:errcheck // It was read.
+	return Pack(w, fd, ".", ".", o)
+}
+
+// Pack is Write of what has a name in an open directory, be it a directory or not. In the
+// tar it has the name as.
+func Pack(w io.Writer, dir int, base, as string, o WriteOptions) error {
 	buffered := bufio.NewWriterSize(w, chunk)
 	p := &packing{
 		WriteOptions: o, tar: tar.NewWriter(buffered), seen: map[inode]string{},
 		buffer: make([]byte, chunk),
 	}
-	if err := p.directory(fd, ".", 0); err != nil {
+	if err := p.entry(dir, base, as, 0); err != nil {
 		return err
 	}
 	return errors.Join(p.tar.Close(), buffered.Flush())
@@ -69,7 +78,7 @@ func (p *packing) directory(fd int, name string, depth int) error {
 	if err != nil {
 		return fmt.Errorf("pack %q: %w", name, err)
 	}
-	if overlay["opaque"] == "y" {
+	if overlay["opaque"] == "y" && !p.Plain {
 		if err := p.mark(path.Join(name, whiteoutOpaque)); err != nil {
 			return err
 		}
@@ -113,7 +122,7 @@ func (p *packing) entry(dir int, base, name string, depth int) error {
 	case unix.S_IFREG:
 		err = p.regular(dir, base, name)
 	case unix.S_IFCHR:
-		if whiteoutStat(&stat) {
+		if whiteoutStat(&stat) && !p.Plain {
 			return p.mark(path.Join(path.Dir(name), whiteoutPrefix+base))
 		}
 		err = p.special(dir, base, name, &stat)
@@ -156,7 +165,7 @@ func (p *packing) openFile(fd int, name string) (overlay map[string]string, err 
 		return nil, err
 	}
 	for _, note := range []string{"redirect", "metacopy"} {
-		if _, ok := overlay[note]; ok {
+		if _, ok := overlay[note]; ok && !p.Plain {
 			return nil, fmt.Errorf("%w: overlay.%s", ErrRenamed, note)
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -146,6 +147,11 @@ func (m *Monitor) running(pid int, s streams, console *os.File) error {
 		Status: Running, Running: true, Pid: pid, StartedAt: time.Now().UTC(),
 		RestartCount: m.state.RestartCount, Monitor: self,
 	}
+	m.gone = make(chan struct{})
+	if m.o.Check != nil {
+		m.state.Health = &Health{Status: Starting}
+		go m.watch(m.gone)
+	}
 	err = m.o.Save(m.state)
 	m.mu.Unlock()
 	m.o.Tell("start", nil)
@@ -167,6 +173,7 @@ func (m *Monitor) ended(code int, said *sync.WaitGroup) {
 		}
 	}
 	m.process, m.input, m.console = nil, nil, nil
+	m.endChecks()
 	m.state.Status, m.state.Running, m.state.Paused, m.state.Pid = Gone, false, false, 0
 	m.state.ExitCode, m.state.OOMKilled, m.state.FinishedAt = code, oom, time.Now().UTC()
 	if deleted != nil {
@@ -179,6 +186,9 @@ func (m *Monitor) ended(code int, said *sync.WaitGroup) {
 		m.o.Tell("oom", nil)
 	}
 	m.o.Tell("die", map[string]string{"exitCode": strconv.Itoa(code)})
+	if m.asked {
+		m.o.Tell("stop", nil)
+	}
 }
 
 // ranOut asks the kernel whether it has killed for want of memory.
@@ -202,6 +212,7 @@ func (m *Monitor) fail(err error) {
 		_ = m.process.Close() // it has ended
 		m.process = nil
 	}
+	m.endChecks()
 	m.state.ExitCode, m.state.Error = statusOf(err), err.Error()
 	_ = m.o.Save(m.state) // the first error is told
 }
@@ -319,6 +330,8 @@ func (m *Monitor) call(files []*os.File, words ...string) error {
 	args = append(args, "--log", log.Name(), "--log-format", "json")
 	process, err := os.StartProcess(args[0], append(args, words...), &os.ProcAttr{
 		Dir: m.o.Bundle, Env: os.Environ(), Files: files,
+		// A runtime that outlived us would make a container that nobody looks after.
+		Sys: &syscall.SysProcAttr{Pdeathsig: unix.SIGKILL},
 	})
 	if err != nil {
 		return fmt.Errorf("execute the runtime: %w", err)

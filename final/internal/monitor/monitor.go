@@ -22,7 +22,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"runtime/debug"
 	"sync"
 	"time"
 
@@ -42,7 +41,9 @@ type Orders struct {
 	OpenStdin  bool // keep the container's input open, for those who attach themselves
 	Restart    Restart
 	StopSignal unix.Signal
-	State      State // what is known at the beginning
+	State      State  // what is known at the beginning
+	Tied       bool   // it ends with the first client, and is finished when that has gone
+	Check      *Check // how it is found out whether it works; may be nil
 
 	// Prepare makes ready what the container needs, before each start.
 	Prepare func() error
@@ -52,7 +53,7 @@ type Orders struct {
 	Process func(asked []byte) ([]byte, error)
 	// Save writes the state to disk.
 	Save func(State) error
-	// Tell is told what happens: "start", "die", "oom", with words about it.
+	// Tell is told what happens, in docker's words: "start", "die", "oom" and so on.
 	Tell func(action string, more map[string]string)
 	// Release gives back what Prepare and Connect have taken, after each end.
 	Release func() error
@@ -74,8 +75,10 @@ type Monitor struct {
 	cgroup  *cgroup.Cgroup
 	console *os.File      // the container's terminal
 	final   bool          // it was asked to end, and is not started again
+	asked   bool          // by stop, which is more patient than kill
 	process *os.File      // pidfd of the container's first process
 	stopped chan struct{} // closed when final becomes true
+	gone    chan struct{} // closed when the container that runs has ended
 }
 
 // client is who has attached themselves.
@@ -112,16 +115,32 @@ func Run(o Orders, first *Conn, attach bool) error {
 		m.fail(err)
 		return refuse(first, errors.Join(err, o.Release()))
 	}
+	gone := make(chan struct{})
 	if attach {
-		go m.serve(c)
+		go m.serveFirst(c, gone)
 	} else {
 		_ = first.Close() // it has been told all
 	}
 	go m.accept()
-	// What preparing took is given back: from here on the monitor is small.
-	debug.FreeOSMemory()
+	shrink() // what preparing took is given back
 	m.stay(pid, said, log)
+	if o.Tied {
+		_ = first.Send(Exited, marshal(m.state)) // it may have gone
+		<-gone
+	}
 	return m.finish()
+}
+
+// serveFirst serves the first client until it goes, and then ends a container that is tied
+// to it.
+func (m *Monitor) serveFirst(c *client, gone chan<- struct{}) {
+	defer close(gone)
+	m.serve(c)
+	if m.o.Tied {
+		m.end()
+		_ = m.signal(unix.SIGKILL) // it may have ended already
+		_ = m.pause(false)         // what is frozen does not see a signal
+	}
 }
 
 // greet tells the first client that the container runs, before it is passed on what that

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -79,6 +80,11 @@ func (m *Monitor) quick(r Request) error {
 		return m.pause(false)
 	case "runtime":
 		return m.callRuntime(r.Args...)
+	case "policy":
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.o.Restart = r.Restart
+		return nil
 	}
 	return fmt.Errorf("there is no request %q", r.Do)
 }
@@ -160,6 +166,7 @@ func (m *Monitor) signal(s unix.Signal) error {
 	if err := unix.PidfdSendSignal(int(m.process.Fd()), s, nil, 0); err != nil {
 		return fmt.Errorf("send signal %d: %w", s, err)
 	}
+	m.o.Tell("kill", map[string]string{"signal": strconv.Itoa(int(s))})
 	return nil
 }
 
@@ -183,6 +190,7 @@ func (m *Monitor) stop(conn *Conn, s unix.Signal, patience time.Duration) error 
 	}
 	m.mu.Lock()
 	paused, process := m.state.Paused, m.process
+	m.asked = s != unix.SIGKILL
 	m.mu.Unlock()
 	if process == nil {
 		return nil // it waits to be started again, and is not
@@ -207,9 +215,9 @@ func (m *Monitor) pause(freeze bool) error {
 	m.mu.Lock()
 	already, runs := m.state.Paused == freeze, m.process != nil
 	m.mu.Unlock()
-	word, status := "resume", Running
+	word, status, event := "resume", Running, "unpause"
 	if freeze {
-		word, status = "pause", Paused
+		word, status, event = "pause", Paused, "pause"
 	}
 	switch {
 	case !runs:
@@ -228,6 +236,7 @@ func (m *Monitor) pause(freeze bool) error {
 		return ErrEnded
 	}
 	m.state.Paused, m.state.Status = freeze, status
+	m.o.Tell(event, nil)
 	return m.o.Save(m.state)
 }
 
@@ -268,9 +277,12 @@ func (m *Monitor) exec(conn *Conn, r Request, files []*os.File) error {
 	} else {
 		_ = conn.Send(Started, marshal(pid))
 	}
+	m.o.Tell("exec_start", nil)
 	go passSignals(conn, process, console)
 	go func() {
 		code := exitCode(m.children.wait(pid))
+		m.o.Tell("exec_die", map[string]string{"exitCode": strconv.Itoa(code)})
+		defer shrink()
 		_ = conn.Send(Exited, marshal(State{ExitCode: code})) // it may have gone
 		_ = conn.Close()
 		if console != nil {

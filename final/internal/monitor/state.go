@@ -26,6 +26,7 @@ type State struct {
 	StartedAt  time.Time
 	FinishedAt time.Time
 
+	Health       *Health `json:",omitempty"` // if it is checked
 	RestartCount int
 	Monitor      Process // who writes this while the container runs
 }

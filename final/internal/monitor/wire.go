@@ -47,13 +47,15 @@ type Size struct{ Rows, Cols uint16 }
 
 // Request is what a client asks for, with its first packet.
 type Request struct {
-	Do string `json:"do"` // attach, wait, signal, exec, runtime, stop
+	Do string `json:"do"` // attach, stop, exec, signal, pause, unpause, runtime, policy
 
 	Streams bool `json:"streams,omitempty"` // attach: output is wanted, too
 	Signal  int  `json:"signal,omitempty"`  // signal, stop
 	Seconds int  `json:"seconds,omitempty"` // stop: how long to wait before SIGKILL
 	// Args are the words of a call of the runtime.
 	Args []string `json:"args,omitempty"`
+	// Restart is another restart policy.
+	Restart Restart `json:"restart,omitzero"`
 	// Process is what exec starts, in words that Orders.Process understands.
 	Process  json.RawMessage `json:"process,omitempty"`
 	Terminal bool            `json:"terminal,omitempty"`

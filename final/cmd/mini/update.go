@@ -1,0 +1,62 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"lab/final/internal/engine"
+)
+
+// newUpdate makes `mini update`.
+func newUpdate(a *app) *cobra.Command {
+	var f resourceFlags
+	var asked engine.HostConfig
+	cmd := &cobra.Command{
+		Use:     "update FLAGS CONTAINER…",
+		Short:   "Change a container's limits, also while it runs",
+		GroupID: groupContainers,
+		Args:    arguments(1, many),
+	}
+	f.add(cmd.Flags(), &asked)
+	update := a.each("update", func(e *engine.Engine, c *engine.Container, word string) (
+		string, error,
+	) {
+		return word, e.Update(c, func(h *engine.HostConfig) { change(cmd, h, &asked) })
+	})
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		err := f.read(&asked)
+		if err == nil && cmd.Flags().NFlag() == 0 {
+			err = fmt.Errorf("%w: there is nothing to change", errUsage)
+		}
+		if err != nil {
+			return fmt.Errorf("update: %w", err)
+		}
+		return update(cmd, args)
+	}
+	return cmd
+}
+
+// change puts the limits whose flags were given in the place of others. A number of
+// processors and a quota say the same, so one takes the place of the other.
+func change(cmd *cobra.Command, to, asked *engine.HostConfig) {
+	for flag, set := range map[string]func(){
+		"memory":      func() { to.Memory = asked.Memory },
+		"memory-swap": func() { to.MemorySwap = asked.MemorySwap },
+		"cpus": func() {
+			to.NanoCpus, to.CPUPeriod, to.CPUQuota = asked.NanoCpus, 0, 0
+		},
+		"cpu-period":   func() { to.CPUPeriod, to.NanoCpus = asked.CPUPeriod, 0 },
+		"cpu-quota":    func() { to.CPUQuota, to.NanoCpus = asked.CPUQuota, 0 },
+		"cpu-shares":   func() { to.CPUShares = asked.CPUShares },
+		"cpuset-cpus":  func() { to.CpusetCpus = asked.CpusetCpus },
+		"cpuset-mems":  func() { to.CpusetMems = asked.CpusetMems },
+		"pids-limit":   func() { to.PidsLimit = asked.PidsLimit },
+		"blkio-weight": func() { to.BlkioWeight = asked.BlkioWeight },
+		"restart":      func() { to.RestartPolicy = asked.RestartPolicy },
+	} {
+		if cmd.Flags().Changed(flag) {
+			set()
+		}
+	}
+}
