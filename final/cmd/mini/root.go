@@ -72,7 +72,8 @@ func (a *app) verbs() []*cobra.Command {
 	return append(imageVerbs(a), []*cobra.Command{
 		newRun(a), newCreate(a), newStart(a), newStop(a), newRestart(a), newKill(a), newWait(a),
 		newPause(a), newUnpause(a), newRename(a), newUpdate(a), newRemove(a),
-		newExec(a), newAttach(a), newDebug(a), newPs(a), newLogs(a), newInspect(a), newEvents(a), newStats(a), newTop(a), newPort(a),
+		newExec(a), newAttach(a), newDebug(a), newPs(a), newLogs(a), newInspect(a),
+		newEvents(a), newStats(a), newTop(a), newPort(a),
 		newNetwork(a), newVolume(a),
 		newVersion(),
 	}...)
