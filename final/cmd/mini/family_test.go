@@ -48,7 +48,8 @@ func TestNetworksOfTheCommandLine(t *testing.T) {
 		},
 		{"bridge\nweb\nhost\nnone\n", 0, []string{"ls", "-q"}},
 		{
-			"mini: container \"db\": no container of this name runs with a network\n",
+			"mini: network connect db: container \"db\": there is no such container\n" +
+				"hint: mini ps -a lists all containers\n",
 			1,
 			[]string{"connect", "web", "db"},
 		},

@@ -48,3 +48,34 @@ func TestNetworksOfContainers(t *testing.T) {
 	m.ok("rm", "-f", "web")
 	m.ok("network", "rm", "front")
 }
+
+// A container is put on another network and taken off it while it runs, and is there
+// again after its next start.
+func TestConnectAndDisconnect(t *testing.T) {
+	m := newMini(t)
+	m.ok("network", "create", "front")
+	m.ok("network", "create", "back")
+	m.web("--network", "front")
+	m.ok("network", "connect", "--alias", "db", "back", "web")
+	assert.Equal(t, 1, m.do("network", "connect", "back", "web").status, "it is on it")
+	reach := func(name, want string) {
+		t.Helper()
+		assert.Equal(t, want, m.ok("run", "--rm", "--network", "back", "base", "sh", "-c",
+			"ping -c 1 -W 5 "+name+" > /dev/null 2>&1 && echo found || echo none"))
+	}
+	reach("db", "found")
+	m.ok("rename", "web", "site")
+	reach("site", "found")
+	m.ok("rename", "site", "web")
+	m.ok("restart", "web")
+	reach("db", "found")
+	m.ok("network", "disconnect", "back", "web")
+	assert.Equal(t, 1, m.do("network", "disconnect", "back", "web").status)
+	reach("db", "none")
+	m.ok("network", "disconnect", "front", "web")
+	m.ok("restart", "web")
+	assert.Equal(t, "none", m.ok("inspect", "-f", "{{.HostConfig.NetworkMode}}", "web"))
+	assert.Equal(t, 1, m.do("network", "connect", "back", "web").status, "it has none")
+	m.ok("rm", "-f", "web")
+	m.ok("network", "rm", "front", "back")
+}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/netip"
 	"path/filepath"
-	"strings"
 
 	"lab/final/internal/network"
 	"lab/final/internal/rootless"
@@ -256,17 +255,17 @@ func newNetworkConnect(a *app) *cobra.Command {
 	j := network.Join{}
 	cmd := &cobra.Command{
 		Use:   "connect [--ip IP] [--alias NAME] NETWORK CONTAINER",
-		Short: "Put a running container on one more network", Args: arguments(2, 2),
+		Short: "Put a container on one more network", Args: arguments(2, 2),
 		RunE: func(_ *cobra.Command, args []string) (err error) {
 			if j.IP, err = optional(ip, netip.ParseAddr); err != nil {
 				return fmt.Errorf("%w: --ip %q: not an address", errUsage, ip)
 			}
 			j.Network = args[0]
-			s, id, err := a.running(args[1])
+			e, c, err := a.one("network connect", args[1])
 			if err != nil {
 				return err
 			}
-			return s.Connect(id, j)
+			return e.Join(c, j)
 		},
 	}
 	cmd.Flags().StringVar(&ip, "ip", "", "the container's `IP` there; a free one if none")
@@ -277,44 +276,14 @@ func newNetworkConnect(a *app) *cobra.Command {
 // newNetworkDisconnect makes `mini network disconnect`.
 func newNetworkDisconnect(a *app) *cobra.Command {
 	return &cobra.Command{
-		Use: "disconnect NETWORK CONTAINER", Short: "Take a running container off a network",
+		Use: "disconnect NETWORK CONTAINER", Short: "Take a container off a network",
 		Args: arguments(2, 2),
 		RunE: func(_ *cobra.Command, args []string) error {
-			s, id, err := a.running(args[1])
+			e, c, err := a.one("network disconnect", args[1])
 			if err != nil {
 				return err
 			}
-			return s.Disconnect(id, args[0])
+			return e.Leave(c, args[0])
 		},
 	}
-}
-
-// running finds a running container by its name, its ID or the beginning of that.
-func (a *app) running(name string) (*network.Store, string, error) {
-	s, err := a.networks()
-	if err != nil {
-		return nil, "", err
-	}
-	leases, err := s.Leases()
-	if err != nil {
-		return nil, "", err
-	}
-	var found []string
-	for _, l := range leases {
-		if l.Name == name || l.ID == name {
-			return s, l.ID, nil
-		}
-		if strings.HasPrefix(l.ID, name) {
-			found = append(found, l.ID)
-		}
-	}
-	switch len(found) {
-	case 1:
-		return s, found[0], nil
-	case 0:
-		err = errors.New("no container of this name runs with a network")
-	default:
-		err = errors.New("several containers' IDs begin so")
-	}
-	return nil, "", fmt.Errorf("container %q: %w", name, err)
 }

@@ -24,7 +24,7 @@ func (e *Engine) tell(c *Container, action string, more map[string]string) {
 
 // tellNow notes it of a container that may have got another name meanwhile.
 func (e *Engine) tellNow(c *Container, action string, more map[string]string) {
-	if now, err := e.record(c.ID); err == nil {
+	if now, err := e.read(c.ID); err == nil {
 		c = now // of one that is being removed we know enough
 	}
 	e.tell(c, action, more)

@@ -15,7 +15,8 @@ type HostConfig struct {
 	Ports          []network.Port  `json:"PortBindings,omitempty"`
 	ExtraHosts     []network.Entry `json:",omitempty"`
 	DNS            network.DNS
-	IPAddress      netip.Addr `json:",omitzero"` // one on its network that was asked for
+	IPAddress      netip.Addr     `json:",omitzero"`  // one on its network that was asked for
+	Joined         []network.Join `json:",omitempty"` // more networks that it is on
 	RestartPolicy  monitor.Restart
 	AutoRemove     bool
 	PublishAll     bool `json:"PublishAllPorts"`

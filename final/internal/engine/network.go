@@ -78,7 +78,7 @@ func (e *Engine) openNetwork() (err error) {
 // connect gives a container its network when its first process is there and its command
 // waits.
 func (e *Engine) connect(id string, pid int) error {
-	c, err := e.record(id)
+	c, err := e.read(id)
 	if err != nil {
 		return err
 	}
@@ -91,12 +91,11 @@ func (e *Engine) connect(id string, pid int) error {
 		ID: c.ID, Name: c.Name, PID: pid, Ports: h.Ports, HostsFile: c.HostsPath,
 		Hostname: c.Config.Hostname, Extra: h.ExtraHosts,
 	}
-	switch mode.Kind {
-	case network.Host, network.Shared:
+	if mode.Kind == network.Host || mode.Kind == network.Shared {
 		return nil // it has one already
-	case network.Bridge:
-		r.Join = []network.Join{{Network: mode.Name, IP: h.IPAddress}}
-	case network.None:
+	}
+	if r.Join, err = h.networks(); err != nil {
+		return err
 	}
 	err = e.openDoors(&r)
 	if err == nil {
@@ -110,6 +109,18 @@ func (e *Engine) connect(id string, pid int) error {
 		return fmt.Errorf("network %s: %w", mode, err)
 	}
 	return nil
+}
+
+// tellNeighbours tells the containers on its networks the new name of a running one.
+func (e *Engine) tellNeighbours(c *Container) error {
+	store, err := e.Networks()
+	if err != nil {
+		return err
+	}
+	if _, there, err := store.Lease(c.ID); err != nil || !there {
+		return err
+	}
+	return store.Rename(c.ID, c.Name)
 }
 
 // disconnect gives back what connect has taken.

@@ -75,15 +75,6 @@ func (e *Engine) save(c *Container) error {
 	return writeJSON(e.recordPath(c.ID), record)
 }
 
-// record reads a container as it is written down now.
-func (e *Engine) record(id string) (*Container, error) {
-	c := &Container{}
-	if err := readJSON(e.recordPath(id), c); err != nil {
-		return nil, fmt.Errorf("container %s: %w", short(id), err)
-	}
-	return c, nil
-}
-
 // load reads a container and how it is doing. One of which the monitor is gone has not
 // ended in order: it is mended, by one command at a time.
 func (e *Engine) load(id string) (*Container, error) {

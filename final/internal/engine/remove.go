@@ -121,7 +121,7 @@ func (e *Engine) Rename(c *Container, name string) error {
 			return errors.Join(err, e.dropName(name, c.ID))
 		}
 		e.tell(c, "rename", map[string]string{"oldName": old})
-		return e.dropName(old, c.ID)
+		return errors.Join(e.dropName(old, c.ID), e.tellNeighbours(c))
 	})
 }
 

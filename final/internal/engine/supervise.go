@@ -126,7 +126,7 @@ func (e *Engine) mountRoot(c *Container) error {
 
 // prepare makes ready what the runtime needs, before each start, as the record says now.
 func (e *Engine) prepare(id string) error {
-	c, err := e.record(id)
+	c, err := e.read(id)
 	if err != nil {
 		return err
 	}

@@ -13,31 +13,25 @@ import (
 // Update changes the limits and the restart policy of a container. One that runs has the
 // new ones at once, and each later start has them, too.
 func (e *Engine) Update(c *Container, change func(*HostConfig)) error {
-	lock, err := e.lock(c.ID)
-	if err != nil {
-		return err
-	}
-	defer lock.Close()
-	if c, err = e.loadLocked(c.ID); err != nil {
-		return err
-	}
-	change(&c.HostConfig)
-	if c.HostConfig.AutoRemove && c.HostConfig.RestartPolicy.Name != "no" {
-		return errors.New("it is removed when it has ended, so it is not started again")
-	}
-	if err := c.HostConfig.check(); err != nil {
-		return err
-	}
-	if c.isUp() {
-		if err := e.updateRunning(c); err != nil {
+	return e.locked(c, func(c *Container) error {
+		change(&c.HostConfig)
+		if c.HostConfig.AutoRemove && c.HostConfig.RestartPolicy.Name != "no" {
+			return errors.New("it is removed when it has ended, so it is not started again")
+		}
+		if err := c.HostConfig.check(); err != nil {
 			return err
 		}
-	}
-	if err := e.save(c); err != nil {
-		return err
-	}
-	e.tell(c, "update", nil)
-	return nil
+		if c.isUp() {
+			if err := e.updateRunning(c); err != nil {
+				return err
+			}
+		}
+		if err := e.save(c); err != nil {
+			return err
+		}
+		e.tell(c, "update", nil)
+		return nil
+	})
 }
 
 // updateRunning has the runtime change the limits of a running container, and tells its

@@ -7,6 +7,7 @@
 //   - writes what the container says into its log, each line with its time;
 //   - passes its terminal or its three files to those who attach themselves;
 //   - writes to disk that it runs, and with which exit status it ended;
+//   - finds out again and again whether it works, where there is a check for that;
 //   - starts it again where the restart policy says so.
 //
 // It lives in a mount namespace of its own, in which the container's overlay is mounted:
