@@ -118,8 +118,8 @@ func TestSystemCheck(t *testing.T) {
 	assert.Contains(t, r.err, "hint: mini system check --repair")
 	r = m.do("system", "check", "--repair")
 	assert.Zero(t, r.status, r.out+r.err)
-	assert.Equal(t, things+1, strings.Count(r.out, "mended: "), "also the torn one's name: %s",
-		r.out)
+	// Volumes mend themselves at each command, and the torn container's name goes, too.
+	assert.Equal(t, things, strings.Count(r.out, "mended: "), r.out)
 	assert.Empty(t, m.ok("system", "check"))
 	assert.Equal(t, "created", m.status("web"))
 	m.ok("rm", "web")
