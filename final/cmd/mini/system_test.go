@@ -54,8 +54,8 @@ func TestReboot(t *testing.T) {
 	require.Len(t, layer, 1)
 
 	// The power fails: no process is left, and nothing of /run. A file was not on disk yet.
-	pids := strings.Fields(m.ok("inspect", "-f", "{{.State.Monitor.Pid}} {{.State.Pid}}", "web"))
-	for _, text := range pids {
+	pids := m.ok("inspect", "-f", "{{.State.Monitor.Pid}} {{.State.Pid}}", "web")
+	for text := range strings.FieldsSeq(pids) {
 		pid, err := strconv.Atoi(text)
 		require.NoError(t, err)
 		m.kill(pid)
