@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"golang.org/x/sys/unix"
+
 	"lab/final/internal/monitor"
 )
 
@@ -75,9 +77,12 @@ func (x *examination) containers() error {
 	return nil
 }
 
-// container looks at one. Its lock is held, so that nobody starts or removes it meanwhile.
+// container looks at one with which nobody is at work, and keeps its lock.
 func (x *examination) container(id string) error {
-	lock, err := x.lock(id)
+	lock, err := x.flock(id, unix.LOCK_EX|unix.LOCK_NB)
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		return nil // somebody is at work on it
+	}
 	if errors.Is(err, ErrNotFound) {
 		if !x.exists(id) {
 			return nil // it was removed meanwhile
@@ -139,7 +144,7 @@ func (x *examination) names() error {
 				short(id)), func() error { return x.dropName(name, id) })
 		}
 	}
-	all, err := x.List()
+	all, err := x.list(x.read)
 	if err != nil {
 		return err
 	}
