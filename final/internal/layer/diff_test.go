@@ -76,8 +76,10 @@ func TestDiff(t *testing.T) {
 		{"made and gone again", func(root string) error {
 			return errors.Join(write("brief")(root), os.Remove(root+"/brief"))
 		}, nil},
-		{"a new one in place of one that the image deletes", write("var/gone"),
-			[]string{"A /var/gone", "C /var"}},
+		{
+			"a new one in place of one that the image deletes", write("var/gone"),
+			[]string{"A /var/gone", "C /var"},
+		},
 		{"a directory that is made anew", func(root string) error {
 			return errors.Join(os.RemoveAll(root+"/etc"), os.Mkdir(root+"/etc", 0o755),
 				write("etc/hosts")(root))
