@@ -23,7 +23,7 @@ func newUpdate(a *app) *cobra.Command {
 		string, error,
 	) {
 		return word, e.Update(c, func(h *engine.HostConfig) {
-			for flag, set := range changes(h, &asked) {
+			for flag, set := range limits(h, &asked) {
 				if cmd.Flags().Changed(flag) {
 					set()
 				}
@@ -33,7 +33,7 @@ func newUpdate(a *app) *cobra.Command {
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		err := f.read(&asked)
 		given := false
-		for flag := range changes(&asked, &asked) {
+		for flag := range limits(&asked, &asked) {
 			given = given || cmd.Flags().Changed(flag)
 		}
 		if err == nil && !given {
@@ -48,10 +48,10 @@ func newUpdate(a *app) *cobra.Command {
 	return cmd
 }
 
-// changes are the limits by their flags: each puts what was asked for in the place of what
+// limits are the limits by their flags: each puts what was asked for in the place of what
 // there is. A number of processors and a quota say the same, so one takes the place of the
 // other.
-func changes(to, asked *engine.HostConfig) map[string]func() {
+func limits(to, asked *engine.HostConfig) map[string]func() {
 	return map[string]func(){
 		"memory":      func() { to.Memory = asked.Memory },
 		"memory-swap": func() { to.MemorySwap = asked.MemorySwap },

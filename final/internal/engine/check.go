@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"golang.org/x/sys/unix"
+
 	"lab/final/internal/monitor"
 )
 
@@ -33,7 +35,7 @@ func (e *Engine) Check(mend bool) ([]Finding, error) {
 	}
 	defer release()
 	x := &examination{Engine: e, mend: mend}
-	err = errors.Join(x.containers(), x.names(), x.runs(), x.networks(), x.volumes())
+	err = errors.Join(x.volumes(), x.containers(), x.names(), x.runs(), x.networks())
 	if err != nil {
 		return x.found, err
 	}
@@ -75,14 +77,17 @@ func (x *examination) containers() error {
 	return nil
 }
 
-// container looks at one. Its lock is held, so that nobody starts or removes it meanwhile.
+// container looks at one with which nobody is at work, and keeps its lock.
 func (x *examination) container(id string) error {
-	lock, err := x.lock(id)
+	lock, err := x.flock(id, unix.LOCK_EX|unix.LOCK_NB)
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		return nil // somebody is at work on it
+	}
 	if errors.Is(err, ErrNotFound) {
 		if !x.exists(id) {
 			return nil // it was removed meanwhile
 		}
-		x.tell(fmt.Sprintf("container %s was never finished, or not removed wholly", short(id)),
+		x.tell("container "+short(id)+" was never finished, or not removed wholly",
 			func() error { return x.erase(&Container{ID: id}) })
 		return nil
 	}
@@ -135,11 +140,11 @@ func (x *examination) names() error {
 		name := entry.Name()
 		id, err := os.Readlink(x.path("names", name))
 		if err == nil && !x.holds(name, id) {
-			x.tell(fmt.Sprintf("the name %q is that of %s, which has it no longer", name, short(id)),
-				func() error { return x.dropName(name, id) })
+			x.tell(fmt.Sprintf("the name %q is that of %s, which has it no longer", name,
+				short(id)), func() error { return x.dropName(name, id) })
 		}
 	}
-	all, err := x.List()
+	all, err := x.list(x.read)
 	if err != nil {
 		return err
 	}
@@ -172,15 +177,17 @@ func (x *examination) runs() error {
 		}
 		c, err := x.read(id)
 		switch {
-		case err == nil && c.isUp(), err != nil && x.exists(id):
-			continue // it is at work, or was told of already
+		case err == nil && c.isUp():
+			continue // it is at work
+		case filepath.Dir(path) == x.State && x.exists(id), err != nil && x.exists(id):
+			continue // it was told of already
 		case err != nil:
 			c = &Container{ID: id, RuntimePath: x.Runtime}
 		}
 		if filepath.Dir(path) != x.State {
 			c.RuntimePath = filepath.Base(filepath.Dir(path))
 		}
-		x.tell(fmt.Sprintf("%s is of no container that runs", path), func() error {
+		x.tell(path+" is of no container that runs", func() error {
 			var err error
 			if c.RuntimePath, err = runtimePath(c.RuntimePath); err != nil {
 				return err

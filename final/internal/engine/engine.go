@@ -144,7 +144,12 @@ func (e *Engine) runtime(c *Container) []string {
 // lock locks a container against others that would start, change or remove it, until the
 // file is closed. A monitor inherits the lock, so that it holds until the container runs
 // or does not, whoever is killed.
-func (e *Engine) lock(id string) (*os.File, error) {
+func (e *Engine) lock(id string) (*os.File, error) { return e.flock(id, unix.LOCK_EX) }
+
+// flock is lock, or with LOCK_NB an error if somebody has the lock: EWOULDBLOCK. Who has a
+// container's lock may wait for the images; who is alone with the images must not wait for
+// a container's lock.
+func (e *Engine) flock(id string, how int) (*os.File, error) {
 	file, err := os.OpenFile(filepath.Join(e.dir(id), "lock"), os.O_CREATE|os.O_RDWR, 0o600)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%s: %w", short(id), ErrNotFound)
@@ -153,7 +158,7 @@ func (e *Engine) lock(id string) (*os.File, error) {
 		return nil, err
 	}
 	for {
-		err = unix.Flock(int(file.Fd()), unix.LOCK_EX)
+		err = unix.Flock(int(file.Fd()), how)
 		if !errors.Is(err, unix.EINTR) {
 			break
 		}

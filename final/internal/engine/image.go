@@ -110,9 +110,10 @@ func (e *Engine) Settle() error {
 	return store.Layers().Settle()
 }
 
-// UsersOf returns the names of the containers that are made of an image.
+// UsersOf returns the names of the containers that are made of an image. It waits for
+// nobody's lock, since who asks may be alone with the images.
 func (e *Engine) UsersOf(img *image.Image) ([]string, error) {
-	all, err := e.List()
+	all, err := e.list(e.read)
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		return nil, err
 	}

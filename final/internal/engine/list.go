@@ -11,14 +11,17 @@ import (
 // List returns all containers, the youngest first. One that is removed meanwhile is not
 // among them, and neither is one that is being made or whose record is damaged: Check tells
 // of that.
-func (e *Engine) List() ([]*Container, error) {
+func (e *Engine) List() ([]*Container, error) { return e.list(e.load) }
+
+// list lists them as load or read reads them.
+func (e *Engine) list(load func(id string) (*Container, error)) ([]*Container, error) {
 	ids, err := e.all()
 	if err != nil {
 		return nil, err
 	}
 	var all []*Container
 	for _, id := range ids {
-		c, err := e.load(id)
+		c, err := load(id)
 		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrNotFound) ||
 			errors.Is(err, ErrDamaged) {
 			continue

@@ -42,14 +42,25 @@ func (e *Engine) sweep(c *Container) error {
 	if _, err := os.Lstat(e.stateDir(c.ID)); errors.Is(err, fs.ErrNotExist) {
 		return e.disconnect(c)
 	}
-	words := slices.Concat(e.runtime(c)[1:], []string{"delete", "--force", c.ID})
-	said, err := exec.Command(c.RuntimePath, words...).CombinedOutput()
-	if err != nil && !bytes.Contains(said, []byte("does not exist")) {
-		return fmt.Errorf("%s delete --force: %s: %w", c.RuntimePath, bytes.TrimSpace(said), err)
+	if err := e.deleteRun(c); err != nil {
+		return err
 	}
 	if err := e.disconnect(c); err != nil {
 		return err
 	}
 	// An overlay that a killed monitor had mounted went with its mount namespace.
 	return errors.Join(e.removeWork(c), e.removeState(c.ID))
+}
+
+// deleteRun has the runtime forget a container and end what still runs of it.
+func (e *Engine) deleteRun(c *Container) error {
+	if c.RuntimePath == "" {
+		return nil // the record is damaged: Check finds what its runtime has
+	}
+	words := slices.Concat(e.runtime(c)[1:], []string{"delete", "--force", c.ID})
+	said, err := exec.Command(c.RuntimePath, words...).CombinedOutput()
+	if err != nil && !bytes.Contains(said, []byte("does not exist")) {
+		return fmt.Errorf("%s delete --force: %s: %w", c.RuntimePath, bytes.TrimSpace(said), err)
+	}
+	return nil
 }

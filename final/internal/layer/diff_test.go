@@ -65,8 +65,9 @@ func TestDiff(t *testing.T) {
 			return errors.Join(os.MkdirAll(root+"/srv/www", 0o755), write("srv/www/index")(root))
 		}, []string{"A /srv", "A /srv/www", "A /srv/www/index"}},
 		{"another content", write("etc/hosts"), []string{"C /etc", "C /etc/hosts"}},
-		{"another mode", func(root string) error { return os.Chmod(root+"/plain", 0o600) },
-			[]string{"C /plain"}},
+		{"another mode", func(root string) error {
+			return os.Chmod(root+"/plain", 0o600)
+		}, []string{"C /plain"}},
 		{"another mode of a directory", func(root string) error {
 			return os.Chmod(root+"/var/log", 0o700)
 		}, []string{"C /var", "C /var/log"}},
@@ -75,8 +76,10 @@ func TestDiff(t *testing.T) {
 		{"made and gone again", func(root string) error {
 			return errors.Join(write("brief")(root), os.Remove(root+"/brief"))
 		}, nil},
-		{"a new one in place of one that the image deletes", write("var/gone"),
-			[]string{"A /var/gone", "C /var"}},
+		{
+			"a new one in place of one that the image deletes", write("var/gone"),
+			[]string{"A /var/gone", "C /var"},
+		},
 		{"a directory that is made anew", func(root string) error {
 			return errors.Join(os.RemoveAll(root+"/etc"), os.Mkdir(root+"/etc", 0o755),
 				write("etc/hosts")(root))

@@ -125,6 +125,12 @@ func (s *Store) syncRules(want ruleset, used, unused []link) error {
 	sum := s.chainName("sum-" + hash(text))
 	switch {
 	case text == "":
+		if !now.shared {
+			// First, for the table knows how it was: whoever is killed leaves it to the next.
+			if err := restore(now.before); err != nil {
+				return err
+			}
+		}
 		drop(conn, now)
 	case !now.says(sum):
 		s.replace(conn, want, now, sum)
@@ -132,14 +138,11 @@ func (s *Store) syncRules(want ruleset, used, unused []link) error {
 	if err := conn.Flush(); err != nil {
 		return fmt.Errorf("nft table ip mini: %w", err)
 	}
-	switch {
-	case text != "":
-		// sysctl net.ipv4.ip_forward=1
-		return writeSetting("ip_forward", "1")
-	case !now.shared:
-		return restore(now.before)
+	if text == "" {
+		return nil
 	}
-	return nil
+	// sysctl net.ipv4.ip_forward=1
+	return writeSetting("ip_forward", "1")
 }
 
 // drop queues the removal of a store's chains, and of the table with the last of them.
