@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -23,7 +24,10 @@ func newImagePrune(a *app) *cobra.Command {
 			if yes, err := agreed(cmd, force, "This removes "+what+"."); err != nil || !yes {
 				return err
 			}
-			return a.pruneImages(cmd, all)
+			if err := a.pruneImages(cmd, all); err != nil {
+				return fmt.Errorf("image prune: %w", err)
+			}
+			return nil
 		},
 	}
 	cmd.Flags().BoolVarP(&all, "all", "a", false, "also those that have a name")
@@ -44,7 +48,7 @@ func (a *app) pruneImages(cmd *cobra.Command, all bool) error {
 		users, err := a.usersOf(img)
 		return len(users) == 0, err
 	})
-	return printFreed(cmd, "image prune", freed, err)
+	return printFreed(cmd, freed, err)
 }
 
 // newBuilder makes `mini builder`, which has one verb, as docker's has.
@@ -63,8 +67,14 @@ func newBuilder(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			freed, err := store.Forget()
-			return printFreed(cmd, "builder prune", freed, err)
+			if err = store.Forget(); err == nil {
+				freed, collectErr := store.Collect(nil)
+				err = printFreed(cmd, freed, collectErr)
+			}
+			if err != nil {
+				return fmt.Errorf("builder prune: %w", err)
+			}
+			return nil
 		},
 	}
 	prune.Flags().BoolVarP(&force, "force", "f", false, "do not ask")
@@ -73,14 +83,14 @@ func newBuilder(a *app) *cobra.Command {
 	return family
 }
 
-// printFreed says what a verb has deleted, and how much that was.
-func printFreed(cmd *cobra.Command, verb string, freed image.Freed, err error) error {
+// printFreed says what was deleted, and how much that was.
+func printFreed(cmd *cobra.Command, freed image.Freed, err error) error {
 	if err != nil {
-		return fmt.Errorf("%s: %w", verb, err)
+		return err
 	}
 	if freed.Later {
 		return hinted{
-			fmt.Errorf("%s: images are being pulled or built: nothing was removed", verb),
+			errors.New("images are being pulled or built: nothing was removed"),
 			"once more when that is done",
 		}
 	}

@@ -72,10 +72,9 @@ func (a *app) verbs() []*cobra.Command {
 	return append(imageVerbs(a), []*cobra.Command{
 		newRun(a), newCreate(a), newStart(a), newStop(a), newRestart(a), newKill(a), newWait(a),
 		newPause(a), newUnpause(a), newRename(a), newRemove(a), newExec(a), newAttach(a),
-		newPs(a), newLogs(a), newInspect(a),
+		newPs(a), newLogs(a), newInspect(a), newDiff(a), newCp(a), newCommit(a), newExport(a),
 		newNetwork(a), newVolume(a),
-		newBuild(a), newBuilder(a),
-		newVersion(),
+		newBuild(a), newBuilder(a), newContainer(a), newSystem(a), newVersion(),
 	}...)
 }
 

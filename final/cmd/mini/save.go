@@ -10,7 +10,6 @@ import (
 	"slices"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"lab/final/internal/image"
 )
@@ -55,9 +54,7 @@ func (a *app) save(cmd *cobra.Command, output string, words []string) error {
 	}
 	if output != "" {
 		err = writeWhole(output, write)
-	} else if term.IsTerminal(int(os.Stdout.Fd())) {
-		err = hinted{fmt.Errorf("%w: an archive is nothing for a terminal", errUsage), "-o FILE"}
-	} else {
+	} else if err = notForTerminal(); err == nil {
 		err = write(cmd.OutOrStdout())
 	}
 	if err != nil {

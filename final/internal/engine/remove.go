@@ -85,28 +85,40 @@ func (e *Engine) removeEnded(id string) (*Container, error) {
 	return c, e.erase(c)
 }
 
+// Prune removes the containers that do not run, and tells which.
+func (e *Engine) Prune() (gone []*Container, err error) {
+	all, err := e.List()
+	for _, c := range all {
+		if c.isUp() {
+			continue
+		}
+		_, failed := e.removeEnded(c.ID)
+		switch {
+		case failed == nil:
+			gone = append(gone, c)
+		case !errors.Is(failed, ErrNotFound) && !errors.Is(failed, ErrRunning):
+			err = errors.Join(err, fmt.Errorf("container %s: %w", short(c.ID), failed))
+		}
+	}
+	return gone, err
+}
+
 // Rename gives a container another name.
 func (e *Engine) Rename(c *Container, name string) error {
-	lock, err := e.lock(c.ID)
-	if err != nil {
-		return err
-	}
-	defer lock.Close()
-	if c, err = e.loadLocked(c.ID); err != nil {
-		return err
-	}
-	old := c.Name
-	if name == old {
-		return fmt.Errorf("name %q: %w: it is the one it has", name, ErrName)
-	}
-	if err := e.claimName(name, c.ID); err != nil {
-		return err
-	}
-	c.Name = name
-	if err := e.save(c); err != nil {
-		return errors.Join(err, e.dropName(name, c.ID))
-	}
-	return e.dropName(old, c.ID)
+	return e.locked(c, func(c *Container) error {
+		old := c.Name
+		if name == old {
+			return fmt.Errorf("name %q: %w: it is the one it has", name, ErrName)
+		}
+		if err := e.claimName(name, c.ID); err != nil {
+			return err
+		}
+		c.Name = name
+		if err := e.save(c); err != nil {
+			return errors.Join(err, e.dropName(name, c.ID))
+		}
+		return e.dropName(old, c.ID)
+	})
 }
 
 // Stop asks a container to end with a signal, kills it when it has not after a number of

@@ -88,6 +88,10 @@ func (e *Engine) mountRoot(c *Container) error {
 	if c.HostConfig.AutoRemove {
 		// What it has written need not outlast it: unmounting does not wait for the disk.
 		options = append(options, "volatile")
+		// What was mounted so before says that it must not be mounted again.
+		if err := os.RemoveAll(filepath.Join(dir, "work", "work", "incompat")); err != nil {
+			return err
+		}
 	}
 	if e.ids.all() {
 		// Directories and files are copied up whole, whatever is the kernel's habit: diff

@@ -2,14 +2,10 @@
 
 package engine
 
-import (
-	"path/filepath"
-
-	"lab/final/internal/monitor"
-)
+import "lab/final/internal/monitor"
 
 // Upper is the directory of what a container has changed, as overlayfs has it.
-func (e *Engine) Upper(c *Container) string { return filepath.Join(e.dir(c.ID), "upper") }
+func (e *Engine) Upper(c *Container) string { return e.upper(c) }
 
 // Release closes the connection that a container is tied to, and returns when it has ended
 // and was removed.

@@ -65,7 +65,7 @@ func (e *Engine) source(c *Container, m volume.Mount) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if !m.NoCopy {
+	if !m.NoCopy && !c.isUp() {
 		if err := store.Fill(m.Source, c.ID, e.rootfs(c.ID), m.Target); err != nil {
 			return "", err
 		}

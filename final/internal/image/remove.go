@@ -35,12 +35,7 @@ type Freed struct {
 // unpacked layers that neither an image nor a remembered step needs. drop is called when
 // nobody can begin to use an image any more, so it can find out whether somebody does. It
 // may be nil.
-func (s *Store) Collect(drop func(*Image) (bool, error)) (Freed, error) {
-	return s.collect(drop, false)
-}
-
-// collect is Collect, which may forget what is remembered of builds.
-func (s *Store) collect(drop func(*Image) (bool, error), forget bool) (freed Freed, err error) {
+func (s *Store) Collect(drop func(*Image) (bool, error)) (freed Freed, err error) {
 	f, err := lock(s.path(useFile), unix.LOCK_EX|unix.LOCK_NB)
 	if errors.Is(err, unix.EWOULDBLOCK) {
 		return Freed{Later: true}, nil
@@ -49,11 +44,11 @@ func (s *Store) collect(drop func(*Image) (bool, error), forget bool) (freed Fre
 		return freed, err
 	}
 	defer f.Close()
-	if forget {
-		if err := os.RemoveAll(s.path(stepsDir)); err != nil {
-			return freed, err
-		}
-	}
+	return s.collect(drop)
+}
+
+// collect is Collect for who is alone with the store.
+func (s *Store) collect(drop func(*Image) (bool, error)) (freed Freed, err error) {
 	if freed.Images, err = s.drop(drop); err != nil {
 		return freed, err
 	}

@@ -75,6 +75,16 @@ func (s *Store) Hold() (release func(), err error) {
 	return func() { _ = f.Close() }, nil // nothing was written to it
 }
 
+// Alone waits until nobody else holds the store, and keeps all from doing so until release
+// is called.
+func (s *Store) Alone() (release func(), err error) {
+	f, err := lock(s.path(useFile), unix.LOCK_EX)
+	if err != nil {
+		return nil, err
+	}
+	return func() { _ = f.Close() }, nil // nothing was written to it
+}
+
 // lock opens and locks a file; closing it, or dying, unlocks.
 func lock(path string, how int) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)

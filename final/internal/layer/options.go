@@ -21,7 +21,7 @@ type Options struct {
 	// Owner owns what is unpacked instead of those whom the tar names.
 	Owner *Owner
 	// Merge refuses to put a directory in the place of something else, or something else
-	// in the place of a directory.
+	// in the place of a directory. A directory that is there keeps its owner and mode.
 	Merge bool
 	// Tame leaves out what gives rights to whoever finds it: set-user-ID and set-group-ID
 	// bits and capabilities. Devices are refused.

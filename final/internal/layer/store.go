@@ -212,25 +212,34 @@ func (s *Store) List() ([]digest.Digest, error) {
 	return all, nil
 }
 
-// Sweep deletes the layers that are not needed, and what was interrupted. Nobody may be
-// unpacking meanwhile. A layer loses its name first, so none is ever there in parts.
-func (s *Store) Sweep(needed map[digest.Digest]bool) (gone []digest.Digest, err error) {
-	dir := filepath.Join(s.dir, "sha256")
-	entries, err := os.ReadDir(dir)
+// Unneeded returns the names of the directories that Sweep would delete: layers that are
+// not needed, and what was interrupted.
+func (s *Store) Unneeded(needed map[digest.Digest]bool) (names []string, err error) {
+	entries, err := os.ReadDir(filepath.Join(s.dir, "sha256"))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
+	for _, e := range entries {
+		if !needed[digest.NewDigestFromEncoded(digest.SHA256, e.Name())] {
+			names = append(names, e.Name())
+		}
+	}
+	return names, err
+}
+
+// Sweep deletes the layers that are not needed, and what was interrupted. Nobody may be
+// unpacking meanwhile. A layer loses its name first, so none is ever there in parts.
+func (s *Store) Sweep(needed map[digest.Digest]bool) (gone []digest.Digest, err error) {
+	names, err := s.Unneeded(needed)
 	if err != nil {
 		return nil, err
 	}
-	for _, e := range entries {
-		path := filepath.Join(dir, e.Name())
-		d := digest.NewDigestFromEncoded(digest.SHA256, e.Name())
-		if needed[d] {
-			continue
-		}
-		if !strings.HasPrefix(e.Name(), unfinished) {
-			unnamed := filepath.Join(dir, unfinished+e.Name())
+	dir := filepath.Join(s.dir, "sha256")
+	for _, name := range names {
+		path := filepath.Join(dir, name)
+		d := digest.NewDigestFromEncoded(digest.SHA256, name)
+		if !strings.HasPrefix(name, unfinished) {
+			unnamed := filepath.Join(dir, unfinished+name)
 			if err := errors.Join(os.RemoveAll(unnamed), os.Rename(path, unnamed)); err != nil {
 				return gone, err
 			}

@@ -154,6 +154,9 @@ func (x *extraction) top(header *tar.Header) error {
 	if header.Typeflag != tar.TypeDir {
 		return fmt.Errorf("%w: its root is not a directory", ErrHostile)
 	}
+	if x.Merge {
+		return nil
+	}
 	return x.adorn(x.fd, ".", ".", header)
 }
 
@@ -161,7 +164,9 @@ func (x *extraction) top(header *tar.Header) error {
 func (x *extraction) directory(dir int, base, name string, header *tar.Header) error {
 	err := unix.Mkdirat(dir, base, 0o700)
 	if errors.Is(err, unix.EEXIST) {
-		err = x.sameDirectory(dir, base, name)
+		if err = x.sameDirectory(dir, base, name); x.Merge {
+			return err
+		}
 	}
 	if err != nil {
 		return err

@@ -98,6 +98,12 @@ func (s *Store) leases() ([]Lease, error) {
 	return all, nil
 }
 
+// Dead tells of which containers that are dead something may be left.
+func (s *Store) Dead() ([]Lease, error) {
+	all, err := s.leases()
+	return slices.DeleteFunc(all, func(l Lease) bool { return l.Init.alive() }), err
+}
+
 // reclaim releases what the dead still have, under the lock, and returns the leases of
 // the living. Bridges and rules that are of no more use stay until settle.
 func (s *Store) reclaim() (living []Lease, err error) {

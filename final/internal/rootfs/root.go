@@ -52,6 +52,9 @@ func Open(path string) (*Root, error) {
 	return &Root{fd}, nil
 }
 
+// At is the root that an open directory is.
+func At(fd int) *Root { return &Root{fd} }
+
 // Close lets go of the root.
 func (r *Root) Close() error { return unix.Close(r.fd) }
 

@@ -87,12 +87,18 @@ func (s *Store) lock() (*os.File, error) {
 // sweep removes what killed commands have left half made or half removed. What cannot
 // be removed now will be the next time.
 func (s *Store) sweep() {
+	for _, path := range s.halves() {
+		_ = os.RemoveAll(path)
+	}
+}
+
+// halves are what killed commands have left half made or half removed.
+func (s *Store) halves() (all []string) {
 	for _, pattern := range []string{".new-*", ".gone-*", "*/.fill-*"} {
 		left, _ := filepath.Glob(filepath.Join(s.dir, pattern)) // the patterns are good
-		for _, path := range left {
-			_ = os.RemoveAll(path)
-		}
+		all = append(all, left...)
 	}
+	return all
 }
 
 // Create makes a volume. Without a name it gets one of 64 letters that nobody has.
