@@ -42,6 +42,10 @@ class-box: ## build/lab.box, a VM that holds all a class needs, tried offline
 interop: ## podman, containerd, buildah and docker drive minirun: a table; as root
 	cd test/interop && go test -count=1
 
+.PHONY: chaos
+chaos: ## 500 operations of mini, and whoever is at work is killed now and then; as root
+	MINI_OPERATIONS=500 go test -count=1 -timeout 30m -run KilledAnywhere -v ./final/cmd/mini
+
 .PHONY: newcomer
 newcomer: ## from a clean clone to the second step, as somebody new, offline
 	.ci/newcomer

@@ -12,6 +12,7 @@ import (
 // newCommit makes `mini commit`.
 func newCommit(a *app) *cobra.Command {
 	var o engine.Commit
+	var asked []string
 	cmd := &cobra.Command{
 		Use:     "commit [FLAGS] CONTAINER [NAME[:TAG]]",
 		Short:   "Make an image of what a container has changed",
@@ -25,6 +26,7 @@ func newCommit(a *app) *cobra.Command {
 				}
 				o.Names = append(o.Names, name)
 			}
+			o.Change = changes(asked).apply
 			e, c, err := a.one("commit", args[0])
 			if err != nil {
 				return err
@@ -40,6 +42,8 @@ func newCommit(a *app) *cobra.Command {
 	flags := cmd.Flags()
 	flags.StringVarP(&o.Author, "author", "a", "", "who has made it: 'Name <mail>'")
 	flags.StringVarP(&o.Message, "message", "m", "", "what to remember of it")
+	flags.StringArrayVarP(&asked, "change", "c", nil,
+		"an instruction of a Dockerfile for its configuration: 'CMD [\"sh\"]'")
 	flags.BoolVarP(&o.Pause, "pause", "p", true, "freeze the container meanwhile")
 	return cmd
 }

@@ -63,6 +63,14 @@ type result struct {
 // removes, and nothing of them.
 func newMini(t *testing.T) *mini {
 	t.Helper()
+	m := aloneMini(t)
+	m.borrowLayers()
+	return m
+}
+
+// aloneMini is one that has no images either, for tests that remove some.
+func aloneMini(t *testing.T) *mini {
+	t.Helper()
 	need.Sandbox(t)
 	need.Overlay(t)
 	paths, err := programs()
@@ -74,7 +82,6 @@ func newMini(t *testing.T) *mini {
 		t: t, path: paths["mini"], root: filepath.Join(dir, "root"),
 		state: filepath.Join(dir, "state"),
 	}
-	m.borrowLayers()
 	t.Cleanup(func() {
 		m.clean()
 		require.NoError(t, os.RemoveAll(dir))

@@ -33,7 +33,7 @@ func (e *Engine) Check(mend bool) ([]Finding, error) {
 	}
 	defer release()
 	x := &examination{Engine: e, mend: mend}
-	err = errors.Join(x.containers(), x.names(), x.runs(), x.networks(), x.volumes())
+	err = errors.Join(x.volumes(), x.containers(), x.names(), x.runs(), x.networks())
 	if err != nil {
 		return x.found, err
 	}
@@ -172,8 +172,10 @@ func (x *examination) runs() error {
 		}
 		c, err := x.read(id)
 		switch {
-		case err == nil && c.isUp(), err != nil && x.exists(id):
-			continue // it is at work, or was told of already
+		case err == nil && c.isUp():
+			continue // it is at work
+		case filepath.Dir(path) == x.State && x.exists(id), err != nil && x.exists(id):
+			continue // it was told of already
 		case err != nil:
 			c = &Container{ID: id, RuntimePath: x.Runtime}
 		}

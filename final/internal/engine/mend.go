@@ -44,18 +44,29 @@ func (e *Engine) sweep(c *Container) error {
 	if _, err := os.Lstat(e.stateDir(c.ID)); errors.Is(err, fs.ErrNotExist) {
 		return e.disconnect(c)
 	}
-	words := slices.Concat(e.runtime(c)[1:], []string{"delete", "--force", c.ID})
-	said, err := exec.Command(c.RuntimePath, words...).CombinedOutput()
-	if err != nil && !bytes.Contains(said, []byte("does not exist")) {
-		return fmt.Errorf("%s delete --force: %s: %w", c.RuntimePath, bytes.TrimSpace(said), err)
+	if err := e.deleteRun(c); err != nil {
+		return err
 	}
 	if err := e.disconnect(c); err != nil {
 		return err
 	}
 	// An overlay that a killed monitor had mounted went with its mount namespace.
-	err = os.RemoveAll(e.stateDir(c.ID))
+	err := os.RemoveAll(e.stateDir(c.ID))
 	if errors.Is(err, unix.EBUSY) {
 		return fmt.Errorf("something is mounted in %s: %w", e.stateDir(c.ID), err)
 	}
 	return err
+}
+
+// deleteRun has the runtime forget a container and end what still runs of it.
+func (e *Engine) deleteRun(c *Container) error {
+	if c.RuntimePath == "" {
+		return nil // the record is damaged: Check finds what its runtime has
+	}
+	words := slices.Concat(e.runtime(c)[1:], []string{"delete", "--force", c.ID})
+	said, err := exec.Command(c.RuntimePath, words...).CombinedOutput()
+	if err != nil && !bytes.Contains(said, []byte("does not exist")) {
+		return fmt.Errorf("%s delete --force: %s: %w", c.RuntimePath, bytes.TrimSpace(said), err)
+	}
+	return nil
 }
