@@ -15,7 +15,7 @@ import (
 
 // stepsDir is what came of the steps of builds, a file each, under the step's key:
 //
-//	steps/3b0c…   {"layer": {"digest": "sha256:…", "size": 1024, "DiffID": "sha256:…"}, "when": …}
+//	steps/3b0c…   {"layer": {"digest": "sha256:…", "size": 9, "DiffID": "…"}, "when": …}
 const stepsDir = "steps"
 
 // Result is what came of a step of a build: a layer or none, and when.
