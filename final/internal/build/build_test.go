@@ -146,11 +146,11 @@ func (w *workshop) list(img *image.Image) []string {
 }
 
 // sameLayers compares lists of files. The unpacked layers of an ordinary user are all the
-// user's, so the owner of a directory that is written again is not known then.
+// user's, so the owners of what is written again are not known then.
 func sameLayers(t *testing.T, want, got []string) {
 	t.Helper()
 	if os.Geteuid() != 0 {
-		owners := regexp.MustCompile(`^(d\S+) \d+:\d+`)
+		owners := regexp.MustCompile(`^(\S+) \d+:\d+`)
 		for i := range want {
 			want[i] = owners.ReplaceAllString(want[i], "$1")
 		}
