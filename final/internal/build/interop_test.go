@@ -43,8 +43,10 @@ func TestSkopeoAndUmoci(t *testing.T) {
 	assert.Len(t, img.Layers(), 3)
 	layout, bundle := filepath.Join(t.TempDir(), "layout"), filepath.Join(t.TempDir(), "bundle")
 	for _, args := range [][]string{
-		{"skopeo", "copy", "oci:" + w.root + "/images:docker.io/library/built:1",
-			"oci:" + layout + ":built"},
+		{
+			"skopeo", "copy", "oci:" + w.root + "/images:docker.io/library/built:1",
+			"oci:" + layout + ":built",
+		},
 		{"umoci", "unpack", "--image", layout + ":built", bundle},
 	} {
 		out, err := exec.Command(args[0], args[1:]...).CombinedOutput()
