@@ -23,8 +23,8 @@ func newCp(a *app) *cobra.Command {
 		Use:     "cp [-a] [-L] CONTAINER:FROM TO|-  or  FROM|- CONTAINER:TO",
 		Short:   "Copy files into a container or out of it",
 		GroupID: groupContainers,
-		Long: `Copy a file or directory into a container or out of it, be it running or not. Where TO
-is a directory, the copy gets the name that it has; FROM/. is what is in a directory.
+		Long: `Copy a file or directory into a container or out of it, be it running or not. Where
+TO is a directory, the copy gets the name that it has; FROM/. is what is in a directory.
 With - in place of a name of this host a tar is read from standard input and unpacked
 with the owners that it names, or written to standard output.
 

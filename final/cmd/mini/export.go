@@ -43,6 +43,8 @@ func notForTerminal() error {
 	if !term.IsTerminal(int(os.Stdout.Fd())) {
 		return nil
 	}
-	return hinted{fmt.Errorf("%w: an archive is nothing for a terminal", errUsage),
-		"write it to a file: > FILE"}
+	return hinted{
+		fmt.Errorf("%w: an archive is nothing for a terminal", errUsage),
+		"write it to a file: > FILE",
+	}
 }

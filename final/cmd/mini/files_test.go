@@ -101,45 +101,64 @@ func TestCopy(t *testing.T) {
 		"/data/dir/sub/file", "/srv/sub/file", "/srv/renamed"))
 	assert.Equal(t, "0 755", m.ok("exec", "web", "stat", "-c", "%u %a", "/srv/renamed"))
 
-	for _, running := range []bool{true, false} {
-		if !running {
-			m.ok("kill", "web")
-		}
-		m.ok("cp", "web:/etc/inside", at("name"))
-		text, err := os.ReadFile(at("name"))
-		require.NoError(t, err)
-		assert.Equal(t, "inside\n", string(text))
-		info, err := os.Stat(at("name"))
-		require.NoError(t, err)
-		assert.Zero(t, info.Mode()&os.ModeSetuid, "it gives no rights on the host")
-		m.ok("cp", "-a", "web:/etc/inside", at("name"))
-		info, err = os.Stat(at("name"))
-		require.NoError(t, err)
-		assert.NotZero(t, info.Mode()&os.ModeSetuid, "but where that is wanted")
+	m.copiesOut(here)
+	m.leadsNowhere(here, secret)
+	m.ok("kill", "web")
+	m.copiesOut(here)
+	m.leadsNowhere(here, secret)
+	m.refusesCopies(here)
+}
 
-		m.ok("cp", "web:/etc/link", at("link"))
-		target, err := os.Readlink(at("link"))
-		require.NoError(t, err)
-		assert.Equal(t, "inside", target)
-		require.NoError(t, os.Remove(at("link")))
-		assert.Equal(t, map[string]string{"link": "0 inside\n"},
-			tarNames(t, m.do("cp", "-L", "web:/etc/link", "-").out))
-		assert.Equal(t, "0 of the host", tarNames(t, m.do("cp", "web:/data", "-").out)["data/dir/sub/file"])
+// copiesOut makes sure that what is copied out of web is what it has.
+func (m *mini) copiesOut(here string) {
+	m.t.Helper()
+	t, at := m.t, func(name string) string { return filepath.Join(here, name) }
+	m.ok("cp", "web:/etc/inside", at("name"))
+	text, err := os.ReadFile(at("name"))
+	require.NoError(t, err)
+	assert.Equal(t, "inside\n", string(text))
+	info, err := os.Stat(at("name"))
+	require.NoError(t, err)
+	assert.Zero(t, info.Mode()&os.ModeSetuid, "it gives no rights on the host")
+	m.ok("cp", "-a", "web:/etc/inside", at("name"))
+	info, err = os.Stat(at("name"))
+	require.NoError(t, err)
+	assert.NotZero(t, info.Mode()&os.ModeSetuid, "but where that is wanted")
 
-		// Links that mean something else outside.
-		r := m.do("cp", "-L", "web:/out", at("stolen"))
-		assert.Contains(t, r.err, "no such file or directory")
-		assert.NoFileExists(t, at("stolen"))
-		assert.Equal(t, map[string]string{"inside": "0 inside\n"},
-			tarNames(t, m.do("cp", "web:/up/inside", "-").out))
-		m.ok("cp", at("dir/sub/file"), "web:/top/made/through")
-		assert.Equal(t, map[string]string{"through": "0 of the host"},
-			tarNames(t, m.do("cp", "web:/made/through", "-").out))
-		text, err = os.ReadFile(secret)
-		require.NoError(t, err)
-		assert.Equal(t, "secret", string(text))
-		assert.Equal(t, 1, m.do("cp", at("dir/sub/file"), "web:"+secret).status)
-	}
+	m.ok("cp", "web:/etc/link", at("link"))
+	target, err := os.Readlink(at("link"))
+	require.NoError(t, err)
+	assert.Equal(t, "inside", target)
+	require.NoError(t, os.Remove(at("link")))
+	assert.Equal(t, map[string]string{"link": "0 inside\n"},
+		tarNames(t, m.do("cp", "-L", "web:/etc/link", "-").out))
+	data := tarNames(t, m.do("cp", "web:/data", "-").out)
+	assert.Equal(t, "0 of the host", data["data/dir/sub/file"])
+}
+
+// leadsNowhere makes sure that links lead nowhere but to what is in web.
+func (m *mini) leadsNowhere(here, secret string) {
+	m.t.Helper()
+	t, at := m.t, func(name string) string { return filepath.Join(here, name) }
+	// Links that mean something else outside.
+	r := m.do("cp", "-L", "web:/out", at("stolen"))
+	assert.Contains(t, r.err, "no such file or directory")
+	assert.NoFileExists(t, at("stolen"))
+	assert.Equal(t, map[string]string{"inside": "0 inside\n"},
+		tarNames(t, m.do("cp", "web:/up/inside", "-").out))
+	m.ok("cp", at("dir/sub/file"), "web:/top/made/through")
+	assert.Equal(t, map[string]string{"through": "0 of the host"},
+		tarNames(t, m.do("cp", "web:/made/through", "-").out))
+	text, err := os.ReadFile(secret)
+	require.NoError(t, err)
+	assert.Equal(t, "secret", string(text))
+	assert.Equal(t, 1, m.do("cp", at("dir/sub/file"), "web:"+secret).status)
+}
+
+// refusesCopies makes sure that what cannot be copied is told of.
+func (m *mini) refusesCopies(here string) {
+	m.t.Helper()
+	t, at := m.t, func(name string) string { return filepath.Join(here, name) }
 	for _, test := range []struct {
 		from, to, want string
 		status         int

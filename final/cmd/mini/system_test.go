@@ -54,8 +54,8 @@ func TestReboot(t *testing.T) {
 	require.Len(t, layer, 1)
 
 	// The power fails: no process is left, and nothing of /run. A file was not on disk yet.
-	pids := strings.Fields(m.ok("inspect", "-f", "{{.State.Monitor.Pid}} {{.State.Pid}}", "web"))
-	for _, text := range pids {
+	pids := m.ok("inspect", "-f", "{{.State.Monitor.Pid}} {{.State.Pid}}", "web")
+	for text := range strings.FieldsSeq(pids) {
 		pid, err := strconv.Atoi(text)
 		require.NoError(t, err)
 		m.kill(pid)
@@ -118,8 +118,8 @@ func TestSystemCheck(t *testing.T) {
 	assert.Contains(t, r.err, "hint: mini system check --repair")
 	r = m.do("system", "check", "--repair")
 	assert.Zero(t, r.status, r.out+r.err)
-	assert.Equal(t, things+1, strings.Count(r.out, "mended: "), "also the torn one's name: %s",
-		r.out)
+	// Volumes mend themselves at each command, and the torn container's name goes, too.
+	assert.Equal(t, things, strings.Count(r.out, "mended: "), r.out)
 	assert.Empty(t, m.ok("system", "check"))
 	assert.Equal(t, "created", m.status("web"))
 	m.ok("rm", "web")

@@ -82,7 +82,7 @@ func (x *examination) container(id string) error {
 		if !x.exists(id) {
 			return nil // it was removed meanwhile
 		}
-		x.tell(fmt.Sprintf("container %s was never finished, or not removed wholly", short(id)),
+		x.tell("container "+short(id)+" was never finished, or not removed wholly",
 			func() error { return x.erase(&Container{ID: id}) })
 		return nil
 	}
@@ -135,8 +135,8 @@ func (x *examination) names() error {
 		name := entry.Name()
 		id, err := os.Readlink(x.path("names", name))
 		if err == nil && !x.holds(name, id) {
-			x.tell(fmt.Sprintf("the name %q is that of %s, which has it no longer", name, short(id)),
-				func() error { return x.dropName(name, id) })
+			x.tell(fmt.Sprintf("the name %q is that of %s, which has it no longer", name,
+				short(id)), func() error { return x.dropName(name, id) })
 		}
 	}
 	all, err := x.List()
@@ -182,7 +182,7 @@ func (x *examination) runs() error {
 		if filepath.Dir(path) != x.State {
 			c.RuntimePath = filepath.Base(filepath.Dir(path))
 		}
-		x.tell(fmt.Sprintf("%s is of no container that runs", path), func() error {
+		x.tell(path+" is of no container that runs", func() error {
 			var err error
 			if c.RuntimePath, err = runtimePath(c.RuntimePath); err != nil {
 				return err

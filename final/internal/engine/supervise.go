@@ -60,8 +60,9 @@ func (e *Engine) orders(id string, lock *os.File) (monitor.Orders, error) {
 		Release: func() error { return e.disconnect(c) },
 		Process: func(asked []byte) ([]byte, error) { return e.describeExec(c, asked) },
 		Save: func(s monitor.State) error {
-			defer lock.Close() // from the second time on it is closed
-			return writeJSON(e.statePath(id), s)
+			err := writeJSON(e.statePath(id), s)
+			_ = lock.Close() // from the second time on it is closed
+			return err
 		},
 		Tell:   func(string, map[string]string) {},
 		Finish: func(monitor.State) error { return e.finish(c) },

@@ -5,6 +5,7 @@ package engine
 import (
 	"errors"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 
@@ -58,14 +59,10 @@ func (e *Engine) imageUsage(containers []*Container) (Usage, error) {
 	for _, img := range all {
 		u.Total++
 		parts := e.partsOf(store, img)
-		for path, size := range parts {
-			whole[path] = size
-		}
+		maps.Copy(whole, parts)
 		if users[img.ID().String()] {
 			u.Active++
-			for path, size := range parts {
-				used[path] = size
-			}
+			maps.Copy(used, parts)
 		}
 	}
 	for path, size := range whole {

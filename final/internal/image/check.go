@@ -76,8 +76,8 @@ func (s *Store) checkBlobs(needed map[digest.Digest]bool) (all []Problem) {
 		}
 		f, err := s.Blob(d)
 		if errors.Is(err, ErrCorrupt) {
-			all = append(all, Problem{What: fmt.Sprintf("blob %s of an image is missing: "+
-				"pull or load the image once more", ShortID(d))})
+			all = append(all, Problem{What: "blob " + ShortID(d) + " of an image is missing: " +
+				"pull or load the image once more"})
 			continue
 		}
 		var sum digest.Digest
@@ -108,7 +108,7 @@ func (s *Store) leftovers(blobs, layers map[digest.Digest]bool) (left []string, 
 		algorithm := digest.Algorithm(filepath.Base(filepath.Dir(path)))
 		d := digest.NewDigestFromEncoded(algorithm, filepath.Base(path))
 		if !blobs[d] {
-			left = append(left, fmt.Sprintf("blob %s is of no image", ShortID(d)))
+			left = append(left, "blob "+ShortID(d)+" is of no image")
 		}
 	}
 	unneeded, err := s.layers.Unneeded(layers)

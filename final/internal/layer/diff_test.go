@@ -65,8 +65,9 @@ func TestDiff(t *testing.T) {
 			return errors.Join(os.MkdirAll(root+"/srv/www", 0o755), write("srv/www/index")(root))
 		}, []string{"A /srv", "A /srv/www", "A /srv/www/index"}},
 		{"another content", write("etc/hosts"), []string{"C /etc", "C /etc/hosts"}},
-		{"another mode", func(root string) error { return os.Chmod(root+"/plain", 0o600) },
-			[]string{"C /plain"}},
+		{"another mode", func(root string) error {
+			return os.Chmod(root+"/plain", 0o600)
+		}, []string{"C /plain"}},
 		{"another mode of a directory", func(root string) error {
 			return os.Chmod(root+"/var/log", 0o700)
 		}, []string{"C /var", "C /var/log"}},
