@@ -75,12 +75,14 @@ func TestBuildFails(t *testing.T) {
 		{"bad name", []string{"-t", "Web", dir}, 1, "capital letters"},
 		{
 			"no such instruction",
-			[]string{dockerfile(t, "FROM base", "COPPY a b")}, 1,
+			[]string{dockerfile(t, "FROM base", "COPPY a b")},
+			1,
 			"mini: build: line 2: there is no instruction COPPY\nhint: COPY is one\n",
 		},
 		{
 			"no such image",
-			[]string{"--pull=never", dockerfile(t, "FROM nix")}, 1,
+			[]string{"--pull=never", dockerfile(t, "FROM nix")},
+			1,
 			`mini: build: line 1: FROM nix: no image "nix" here` + "\nhint: ",
 		},
 	} {

@@ -67,8 +67,11 @@ func newBuilder(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			freed, err := store.Forget()
-			if err := printFreed(cmd, freed, err); err != nil {
+			if err = store.Forget(); err == nil {
+				freed, collectErr := store.Collect(nil)
+				err = printFreed(cmd, freed, collectErr)
+			}
+			if err != nil {
 				return fmt.Errorf("builder prune: %w", err)
 			}
 			return nil
@@ -80,7 +83,7 @@ func newBuilder(a *app) *cobra.Command {
 	return family
 }
 
-// printFreed says what a verb has deleted, and how much that was.
+// printFreed says what was deleted, and how much that was.
 func printFreed(cmd *cobra.Command, freed image.Freed, err error) error {
 	if err != nil {
 		return err

@@ -59,7 +59,7 @@ func newSystemPrune(a *app) *cobra.Command {
 	var all, volumes, force bool
 	cmd := &cobra.Command{
 		Use:   "prune [-a] [--volumes] [-f]",
-		Short: "Remove containers that do not run, and networks and images without any",
+		Short: "Remove containers that do not run, what has none, and what builds keep",
 		Args:  arguments(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			what := "all containers that do not run, networks without one, and images without " +
@@ -114,7 +114,11 @@ func (a *app) pruneAll(cmd *cobra.Command, all, volumes bool) error {
 		}
 		err = errors.Join(err, volumeErr)
 	}
-	return errors.Join(err, a.pruneImages(cmd, all))
+	images, openErr := a.images()
+	if openErr == nil {
+		openErr = images.Forget()
+	}
+	return errors.Join(err, openErr, a.pruneImages(cmd, all))
 }
 
 // newSystemCheck makes `mini system check`.

@@ -5,7 +5,6 @@ package engine
 import (
 	"errors"
 	"io"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -25,9 +24,6 @@ type Commit struct {
 	Change func(*image.Config) error
 }
 
-// upper is the directory of what a container has changed, in overlayfs's words.
-func (e *Engine) upper(c *Container) string { return filepath.Join(e.dir(c.ID), "upper") }
-
 // Diff tells what a container has changed in its image. It is all in one directory, so
 // neither the init layer nor what is in a volume is part of it, but for the directory on
 // which a volume is mounted.
@@ -36,7 +32,7 @@ func (e *Engine) Diff(c *Container) ([]layer.Change, error) {
 	if err != nil {
 		return nil, err
 	}
-	return layer.Diff(e.upper(c), lower)
+	return layer.Diff(e.Upper(c), lower)
 }
 
 // Commit makes an image of a container: that of which it was made, and one more layer of
@@ -78,7 +74,7 @@ func (e *Engine) commit(c *Container, o Commit) (*image.Image, error) {
 	layers := base.Layers()
 	if len(changes) > 0 {
 		l, err := store.AddLayer(func(w io.Writer) error {
-			return layer.Write(w, e.upper(c), layer.WriteOptions{})
+			return layer.Write(w, e.Upper(c), layer.WriteOptions{})
 		})
 		if err != nil {
 			return nil, err

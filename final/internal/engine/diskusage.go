@@ -91,7 +91,7 @@ func (e *Engine) partsOf(store *image.Store, img *image.Image) map[string]int64 
 func (e *Engine) containerUsage(containers []*Container) (DiskUsage, error) {
 	u := DiskUsage{Type: "Containers", Total: len(containers)}
 	for _, c := range containers {
-		size, err := sizeOf(e.upper(c))
+		size, err := sizeOf(e.Upper(c))
 		if err != nil {
 			return u, err
 		}

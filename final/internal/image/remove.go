@@ -35,21 +35,16 @@ type Freed struct {
 // unpacked layers that neither an image nor a remembered step needs. drop is called when
 // nobody can begin to use an image any more, so it can find out whether somebody does. It
 // may be nil.
-func (s *Store) Collect(drop func(*Image) (bool, error)) (Freed, error) {
-	return s.alone(func() (Freed, error) { return s.collect(drop) })
-}
-
-// alone does something while nobody else is at work with the store, or not at all.
-func (s *Store) alone(do func() (Freed, error)) (Freed, error) {
+func (s *Store) Collect(drop func(*Image) (bool, error)) (freed Freed, err error) {
 	f, err := lock(s.path(useFile), unix.LOCK_EX|unix.LOCK_NB)
 	if errors.Is(err, unix.EWOULDBLOCK) {
 		return Freed{Later: true}, nil
 	}
 	if err != nil {
-		return Freed{}, err
+		return freed, err
 	}
 	defer f.Close()
-	return do()
+	return s.collect(drop)
 }
 
 // collect is Collect for who is alone with the store.

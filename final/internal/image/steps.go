@@ -10,11 +10,12 @@ import (
 	"time"
 
 	"github.com/opencontainers/go-digest"
+	"golang.org/x/sys/unix"
 )
 
 // stepsDir is what came of the steps of builds, a file each, under the step's key:
 //
-//	steps/3b0c…   {"layer": {"digest": "sha256:…", "size": 1024, "DiffID": "sha256:…"}, "when": …}
+//	steps/3b0c…   {"layer": {"digest": "sha256:…", "size": 9, "DiffID": "…"}, "when": …}
 const stepsDir = "steps"
 
 // Result is what came of a step of a build: a layer or none, and when.
@@ -41,14 +42,17 @@ func (s *Store) Recall(key string) (r Result, known bool) {
 	return r, r.Layer == nil || s.Has(r.Layer.Digest)
 }
 
-// Forget forgets all steps, and deletes as Collect does.
-func (s *Store) Forget() (Freed, error) {
-	return s.alone(func() (Freed, error) {
-		if err := os.RemoveAll(s.path(stepsDir)); err != nil {
-			return Freed{}, err
-		}
-		return s.collect(nil)
-	})
+// Forget forgets all steps, unless others are at work, of which Collect will tell.
+func (s *Store) Forget() error {
+	f, err := lock(s.path(useFile), unix.LOCK_EX|unix.LOCK_NB)
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return os.RemoveAll(s.path(stepsDir))
 }
 
 // markSteps notes what the steps that are remembered need. What was being written when its

@@ -35,13 +35,14 @@ import (
 	"lab/internal/program"
 )
 
-// timeLimit is how long one console block may take, on an emulated processor
-// longer.
-func timeLimit() time.Duration {
-	if os.Getenv("LAB_VM") != "" {
-		return 5 * time.Minute
-	}
-	return time.Minute
+// timeLimit is how long one console block may take, on any machine.
+const timeLimit = 5 * time.Minute
+
+// place is where commands are typed.
+type place struct {
+	dir    string // a new one for each block if none
+	bin    string // programs, first on PATH
+	rootfs string // what lab makes roots of
 }
 
 // Run types every command of the step's README.md, which is in the working
@@ -60,14 +61,15 @@ func Run(t *testing.T, step string) {
 	bin := programs(t, step)
 	statuses := map[int]int{} // by line, as on the built-in root
 	t.Run("box", func(t *testing.T) {
-		eachBlock(t, bin, "box", l, func(c lesson.Command, r result) string {
+		eachBlock(t, place{bin: bin, rootfs: "box"}, l, func(c lesson.Command, r result) string {
 			statuses[c.Line] = r.status
 			return compare(c, r)
 		})
 	})
 	t.Run("busybox", func(t *testing.T) {
 		need.Tool(t, "busybox", "busybox-static")
-		eachBlock(t, bin, "busybox", l, func(c lesson.Command, r result) string {
+		at := place{bin: bin, rootfs: "busybox"}
+		eachBlock(t, at, l, func(c lesson.Command, r result) string {
 			if statuses[c.Line] == r.status {
 				return ""
 			}
@@ -81,7 +83,15 @@ func Run(t *testing.T, step string) {
 func Type(t *testing.T, step string, l *lesson.Lesson) {
 	t.Helper()
 	need.Sandbox(t)
-	eachBlock(t, programs(t, step), "box", l, compare)
+	eachBlock(t, place{bin: programs(t, step), rootfs: "box"}, l, compare)
+}
+
+// TypeIn types every command of a text about other programs, which are in bin, all of
+// them in one directory.
+func TypeIn(t *testing.T, dir, bin string, l *lesson.Lesson) {
+	t.Helper()
+	need.Sandbox(t)
+	eachBlock(t, place{dir: dir, bin: bin, rootfs: "box"}, l, compare)
 }
 
 // compare says how what a command printed differs from what the text says.
@@ -94,13 +104,13 @@ func compare(c lesson.Command, r result) string {
 
 // eachBlock types all blocks. What judge says about a command is an error.
 func eachBlock(
-	t *testing.T, bin, rootfs string, l *lesson.Lesson,
+	t *testing.T, at place, l *lesson.Lesson,
 	judge func(lesson.Command, result) string,
 ) {
 	t.Helper()
 	for _, b := range l.Blocks() {
 		t.Run(fmt.Sprintf("line %d", b.Line), func(t *testing.T) {
-			for i, r := range typeBlock(t, bin, rootfs, b) {
+			for i, r := range typeBlock(t, at, b) {
 				c := b.Commands[i]
 				if said := judge(c, r); said != "" {
 					t.Errorf("line %d: %s\n%s", c.Line, c.Text, said)
@@ -134,24 +144,28 @@ type result struct {
 }
 
 // typeBlock runs a block's commands in one shell and returns a result for each.
-func typeBlock(t *testing.T, bin, rootfs string, b lesson.Block) []result {
+func typeBlock(t *testing.T, at place, b lesson.Block) []result {
 	t.Helper()
 	needs(t, b)
 	dir := t.TempDir()
-	for _, name := range []string{"home", "tmp", "here"} {
+	for _, name := range []string{"home", "tmp"} {
 		require.NoError(t, os.Mkdir(filepath.Join(dir, name), 0o755))
 	}
-	require.NoError(t, os.Symlink(bin, filepath.Join(dir, "here", "bin")))
+	if at.dir == "" {
+		at.dir = filepath.Join(dir, "here")
+		require.NoError(t, os.Mkdir(at.dir, 0o755))
+		require.NoError(t, os.Symlink(at.bin, filepath.Join(at.dir, "bin")))
+	}
 	mark := fmt.Sprintf("-- %x --", time.Now().UnixNano())
 
-	ctx, cancel := context.WithTimeout(t.Context(), timeLimit())
+	ctx, cancel := context.WithTimeout(t.Context(), timeLimit)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "sh", "-c", script(b, mark))
-	cmd.Dir = filepath.Join(dir, "here")
+	cmd.Dir = at.dir
 	cmd.Env = append(os.Environ(),
-		"PATH="+bin+":/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+		"PATH="+at.bin+":/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
 		"HOME="+filepath.Join(dir, "home"), "TMPDIR="+filepath.Join(dir, "tmp"),
-		"PWD="+cmd.Dir, "LAB_BIN="+bin, "LAB_ROOTFS_FROM="+rootfs, "LC_ALL=C", "COLUMNS=120")
+		"PWD="+cmd.Dir, "LAB_BIN="+at.bin, "LAB_ROOTFS_FROM="+at.rootfs, "LC_ALL=C", "COLUMNS=120")
 	output := shell(t, cmd)
 
 	var all []result
