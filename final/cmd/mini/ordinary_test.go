@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -97,7 +98,7 @@ func TestOrdinaryUser(t *testing.T) {
 	for _, kept := range []string{"user", "network"} {
 		eventually(t, "who keeps the namespace ends", func() bool {
 			_, err := os.Lstat(filepath.Join(m.state, kept, "keeper.json"))
-			return os.IsNotExist(err)
+			return errors.Is(err, os.ErrNotExist)
 		})
 	}
 

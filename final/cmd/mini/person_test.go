@@ -43,9 +43,8 @@ func (m *mini) asOrdinaryUser() []string {
 	m.t.Helper()
 	cmd, err := ordinary()
 	require.NoError(m.t, err)
-	return []string{
-		"nsenter", fmt.Sprintf("--user=/proc/%d/ns/user", cmd.Process.Pid), "--preserve-credentials", "--",
-	}
+	where := fmt.Sprintf("--user=/proc/%d/ns/user", cmd.Process.Pid)
+	return []string{"nsenter", where, "--preserve-credentials", "--"}
 }
 
 // warnings are what an ordinary user is told beside.

@@ -55,12 +55,12 @@ func (e *Engine) openDoors(r *network.Request) error {
 
 // doorError says in words why a port cannot be opened.
 func doorError(err error) error {
-	switch errno, _ := errors.AsType[unix.Errno](err); errno {
-	case unix.EADDRINUSE:
+	switch {
+	case errors.Is(err, unix.EADDRINUSE):
 		return network.ErrTaken
-	case unix.EADDRNOTAVAIL:
+	case errors.Is(err, unix.EADDRNOTAVAIL):
 		return errors.New("this host has no such address")
-	case unix.EACCES:
+	case errors.Is(err, unix.EACCES):
 		return errors.New("it is below net.ipv4.ip_unprivileged_port_start, root's own")
 	}
 	return err

@@ -131,8 +131,10 @@ func (e *Engine) dial(c *Container, r monitor.Request, files ...*os.File) (*moni
 		return nil, ErrNotRunning
 	}
 	conn, err := monitor.Dial(e.stateDir(c.ID), r, files...)
-	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ECONNREFUSED) {
-		return nil, ErrNotRunning
+	for _, gone := range []error{unix.ENOENT, unix.ECONNREFUSED, unix.ECONNRESET, unix.EPIPE} {
+		if errors.Is(err, gone) {
+			return nil, ErrNotRunning
+		}
 	}
 	return conn, err
 }
@@ -141,6 +143,9 @@ func (e *Engine) dial(c *Container, r monitor.Request, files ...*os.File) (*moni
 func await(conn *monitor.Conn) (monitor.State, error) {
 	for {
 		kind, data, _, err := conn.Receive()
+		if errors.Is(err, io.EOF) {
+			return monitor.State{}, ErrNotRunning
+		}
 		if err != nil {
 			return monitor.State{}, err
 		}

@@ -168,6 +168,9 @@ func (c *Conn) SendError(err error) error {
 func (c *Conn) Receive() (kind Kind, data []byte, files []*os.File, err error) {
 	buffer, rights := make([]byte, maxPacket), make([]byte, unix.CmsgSpace(4*4))
 	n, oobn, _, _, err := c.conn.ReadMsgUnix(buffer, rights)
+	if errors.Is(err, unix.ECONNRESET) {
+		err = io.EOF // it ended before it had taken this connection
+	}
 	if err != nil {
 		return 0, nil, nil, err
 	}

@@ -70,7 +70,7 @@ func (m maps) String() string {
 	return text.String()
 }
 
-// Aliens means that a directory was written with other ids.
+// errAliens means that a directory was written with other ids.
 var errAliens = errors.New("its files were written with other subordinate ids than " +
 	"/etc/subuid and /etc/subgid have now")
 

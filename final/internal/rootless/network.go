@@ -177,7 +177,7 @@ func (n *Network) follow(guide *exec.Cmd) (stop func(), err error) {
 		if leads {
 			return func() {
 				_ = guide.Process.Kill() // it may have ended
-				_ = <-ended              // its status is the signal
+				<-ended                  //nolint:errcheck // Its status is the signal.
 				runtime.KeepAlive(n)
 			}, nil
 		}

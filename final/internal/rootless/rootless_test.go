@@ -141,7 +141,7 @@ func TestDoors(t *testing.T) {
 	assert.Equal(t, text, string(back))
 
 	_, err = here.Open("tcp", tcp.stream.Addr().String())
-	assert.ErrorIs(t, err, unix.EADDRINUSE)
+	require.ErrorIs(t, err, unix.EADDRINUSE)
 	require.NoError(t, tcp.Close())
 
 	udp, err := here.Open("udp", "127.0.0.1:0")
