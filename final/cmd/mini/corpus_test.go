@@ -90,6 +90,7 @@ var others = map[string]string{
 
 // What judges the programs of the path judges mini, which only has other names for flags.
 func TestCorpus(t *testing.T) {
+	need.RealRoot(t)
 	m := newMini(t)
 	subject := m.asSubject()
 	left := maps.Clone(others)
@@ -136,6 +137,7 @@ func (m *mini) asSubject() *check.Subject {
 
 // What the checks in others do not ask is this in an engine.
 func TestOtherAnswers(t *testing.T) {
+	need.RealRoot(t)
 	m := newMini(t)
 	t.Run("a container outlives who called for it, and is removed by name", func(t *testing.T) {
 		cmd := m.command("run", "--rm", "--name", "web", "base", "sleep", "1000")
