@@ -53,13 +53,14 @@ func isProbe(argv []string) bool {
 	return ok
 }
 
-// probeHold prints `ready PID` and stays until standard input ends. The operands are
-// a token that others find in /proc/PID/cmdline.
+// probeHold prints `ready PID`, stays until standard input ends, and says so. The operands
+// are a token that others find in /proc/PID/cmdline.
 func probeHold(c *call) error {
 	if err := c.say("ready %d", os.Getpid()); err != nil {
 		return err
 	}
 	untilEOF(c.in)
+	c.printf("end of input\n") // to whoever still listens
 	return nil
 }
 

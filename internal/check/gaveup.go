@@ -65,7 +65,7 @@ func (h *Held) ranNothing(token string) *Failure {
 		f.Diagnosis = "The program does not wait for its child: " +
 			"wait4(2) returns when that ends, and with its exit status."
 		f.Look = "ps -o pid,ppid,args " + h.pid()
-	case strings.Contains(h.out.String(), "ready"):
+	case strings.Contains(h.out.String(), "end of input"):
 		f.Mistake = "stdin-not-handed-on"
 		f.Diagnosis = "The command ran and found its standard input at its end. " +
 			"It has to get the program's own."

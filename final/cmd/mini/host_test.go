@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -71,6 +72,7 @@ type mini struct {
 	root, state string
 	env         []string
 	input       string
+	as          *syscall.Credential // somebody else than the tests' user
 }
 
 // result is what a call came to.
@@ -154,6 +156,7 @@ func (m *mini) command(args ...string) *exec.Cmd {
 	}
 	cmd := exec.Command(all[0], all[1:]...)
 	cmd.Env = append(os.Environ(), m.env...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: m.as}
 	return cmd
 }
 
@@ -166,7 +169,7 @@ func (m *mini) do(args ...string) result {
 	failure := cmd.Run()
 	require.NotNil(m.t, cmd.ProcessState, "%v", failure)
 	said := err.String()
-	if !isRealRoot() {
+	if !isRealRoot() || m.as != nil {
 		said = warnings.ReplaceAllString(said, "")
 	}
 	return result{out.String(), said, cmd.ProcessState.ExitCode()}

@@ -74,9 +74,9 @@ func (a *app) verbs() []*cobra.Command {
 	return append(imageVerbs(a), []*cobra.Command{
 		newRun(a), newCreate(a), newStart(a), newStop(a), newRestart(a), newKill(a), newWait(a),
 		newPause(a), newUnpause(a), newRename(a), newUpdate(a), newRemove(a), newExec(a),
-		newAttach(a), newPs(a), newLogs(a), newInspect(a), newEvents(a), newStats(a), newTop(a),
-		newPort(a), newDiff(a), newCp(a), newCommit(a), newExport(a), newBuild(a), newBuilder(a),
-		newNetwork(a), newVolume(a), newContainer(a), newSystem(a), newVersion(),
+		newAttach(a), newDebug(a), newPs(a), newLogs(a), newInspect(a), newEvents(a), newStats(a),
+		newTop(a), newPort(a), newDiff(a), newCp(a), newCommit(a), newExport(a), newBuild(a),
+		newBuilder(a), newNetwork(a), newVolume(a), newContainer(a), newSystem(a), newVersion(),
 	}...)
 }
 

@@ -22,12 +22,23 @@ func newUpdate(a *app) *cobra.Command {
 	update := a.each("update", func(e *engine.Engine, c *engine.Container, word string) (
 		string, error,
 	) {
-		return word, e.Update(c, func(h *engine.HostConfig) { change(cmd, h, &asked) })
+		return word, e.Update(c, func(h *engine.HostConfig) {
+			for flag, set := range changes(h, &asked) {
+				if cmd.Flags().Changed(flag) {
+					set()
+				}
+			}
+		})
 	})
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		err := f.read(&asked)
-		if err == nil && cmd.Flags().NFlag() == 0 {
+		given := false
+		for flag := range changes(&asked, &asked) {
+			given = given || cmd.Flags().Changed(flag)
+		}
+		if err == nil && !given {
 			err = fmt.Errorf("%w: there is nothing to change", errUsage)
+			err = hinted{err, "mini update --help"}
 		}
 		if err != nil {
 			return fmt.Errorf("update: %w", err)
@@ -37,10 +48,11 @@ func newUpdate(a *app) *cobra.Command {
 	return cmd
 }
 
-// change puts the limits whose flags were given in the place of others. A number of
-// processors and a quota say the same, so one takes the place of the other.
-func change(cmd *cobra.Command, to, asked *engine.HostConfig) {
-	for flag, set := range map[string]func(){
+// changes are the limits by their flags: each puts what was asked for in the place of what
+// there is. A number of processors and a quota say the same, so one takes the place of the
+// other.
+func changes(to, asked *engine.HostConfig) map[string]func() {
+	return map[string]func(){
 		"memory":      func() { to.Memory = asked.Memory },
 		"memory-swap": func() { to.MemorySwap = asked.MemorySwap },
 		"cpus": func() {
@@ -54,9 +66,5 @@ func change(cmd *cobra.Command, to, asked *engine.HostConfig) {
 		"pids-limit":   func() { to.PidsLimit = asked.PidsLimit },
 		"blkio-weight": func() { to.BlkioWeight = asked.BlkioWeight },
 		"restart":      func() { to.RestartPolicy = asked.RestartPolicy },
-	} {
-		if cmd.Flags().Changed(flag) {
-			set()
-		}
 	}
 }

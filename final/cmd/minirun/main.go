@@ -30,7 +30,6 @@ import (
 	"io"
 	"os"
 	goruntime "runtime"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -68,11 +67,6 @@ func main() {
 			goruntime.LockOSThread()
 			os.Exit(initproc.Main(socket))
 		}
-	}
-	if slices.Contains(os.Args, "exec") {
-		// What exec does first is the cheaper the sooner it is done, and does no harm
-		// where the word is another one. Exec does it again, and tells its error.
-		_ = stage.Protect()
 	}
 	initproc.RestoreFileLimit()
 	stage.Quiet()

@@ -13,6 +13,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"lab/final/internal/pid1"
+	"lab/final/internal/rootless"
 )
 
 // specVersion is the version of the specification that all runtimes of today understand.
@@ -106,8 +107,14 @@ func (e *Engine) mounts(c *Container) []specs.Mount {
 	if e.ids.hasGroup(5) {
 		terminals += ",gid=5" // tty, in every distribution
 	}
+	proc := mount("/proc", "proc", "nosuid,noexec,nodev")
+	if c.HostConfig.PidMode == "host" && rootless.Entered() {
+		// Who does not own a pid namespace has no other view of it than there is.
+		proc = mount("/proc", "bind", "rbind,rprivate,nosuid,noexec,nodev")
+		proc.Source = "/proc"
+	}
 	all := []specs.Mount{
-		mount("/proc", "proc", "nosuid,noexec,nodev"),
+		proc,
 		mount("/dev", "tmpfs", "nosuid,strictatime,mode=755,size=65536k"),
 		mount("/dev/pts", "devpts", terminals),
 		mount("/sys", "sysfs", "nosuid,noexec,nodev,ro"),

@@ -86,7 +86,7 @@ func (e *Engine) describe(r Request, image Image) (*Container, error) {
 	}
 	_, err = stopSignal(c)
 	return c, errors.Join(err, c.publishAll(), c.HostConfig.check(), c.HostConfig.checkModes(),
-		c.HostConfig.checkNetwork())
+		c.HostConfig.checkNetwork(), e.dropLimits(&c.HostConfig))
 }
 
 // merge puts what was asked for over what the image says.

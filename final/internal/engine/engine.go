@@ -132,7 +132,13 @@ func runtimePath(name string) (string, error) {
 
 // runtime is the runtime of a container and the flags before its verb.
 func (e *Engine) runtime(c *Container) []string {
-	return []string{c.RuntimePath, "--root", filepath.Join(e.State, filepath.Base(c.RuntimePath))}
+	words := []string{
+		c.RuntimePath, "--root", filepath.Join(e.State, filepath.Base(c.RuntimePath)),
+	}
+	if c.wantsScope() {
+		words = append(words, "--systemd-cgroup")
+	}
+	return words
 }
 
 // lock locks a container against others that would start, change or remove it, until the

@@ -30,6 +30,12 @@ func (h *HostConfig) resources() (*specs.LinuxResources, error) {
 	return r, err
 }
 
+// hasLimits reports whether a container is to have limits.
+func (h *HostConfig) hasLimits() bool {
+	r, err := h.resources()
+	return r != nil || err != nil
+}
+
 // memory are the limits of memory. Without a word about swap there is as much of it as
 // of memory.
 func (h *HostConfig) memory() *specs.LinuxMemory {
@@ -97,6 +103,9 @@ func (e *Engine) limit(c *Container, spec *specs.Spec) error {
 			limits = &specs.LinuxResources{}
 		}
 		limits.Devices = deviceRules()
+	}
+	if c.wantsScope() {
+		spec.Linux.CgroupsPath = "user.slice:mini:" + c.ID
 	}
 	spec.Linux.Resources, spec.Linux.Sysctl = limits, h.Sysctls
 	for _, u := range h.Ulimits {

@@ -10,8 +10,6 @@ import (
 	"os"
 	"slices"
 
-	"golang.org/x/sys/unix"
-
 	"lab/final/internal/network"
 	"lab/final/internal/rootless"
 )
@@ -60,8 +58,8 @@ func (c *Container) publishAll() error {
 // onNetworks does something with the networks, where their bridges are.
 func (e *Engine) onNetworks(do func(*network.Store) error) error {
 	store, err := e.Networks()
-	if err == nil && e.net == nil {
-		e.net, err = rootless.OpenNetwork(e.State)
+	if err == nil {
+		err = e.openNetwork()
 	}
 	if err != nil {
 		return err
@@ -69,19 +67,12 @@ func (e *Engine) onNetworks(do func(*network.Store) error) error {
 	return e.net.Do(func() error { return do(store) })
 }
 
-// warnOfNetwork tells an ordinary user that there is no way out of a container's network.
-func (e *Engine) warnOfNetwork(c *Container) error {
-	mode, err := network.ParseMode(c.HostConfig.NetworkMode)
-	if err != nil || mode.Kind != network.Bridge || !rootless.Entered() {
-		return err
+// openNetwork finds out where that is, and keeps it there.
+func (e *Engine) openNetwork() (err error) {
+	if e.net == nil {
+		e.net, err = rootless.OpenNetwork(e.State)
 	}
-	return e.onNetworks(func(s *network.Store) error {
-		n, err := s.Inspect(mode.Name)
-		if err == nil && !n.Internal && e.net.Problem != "" {
-			e.Warn("the network " + n.Name + " ends at this host: " + e.net.Problem)
-		}
-		return nil // that there is no such network is told later
-	})
+	return err
 }
 
 // connect gives a container its network when its first process is there and its command
@@ -121,49 +112,14 @@ func (e *Engine) connect(id string, pid int) error {
 	return nil
 }
 
-// openDoors opens an ordinary user's ports. The rules for them, which are made as well, are
-// seen by the user's containers alone.
-func (e *Engine) openDoors(r *network.Request) error {
-	if !rootless.Entered() {
-		return nil
-	}
-	r.Ports = slices.Clone(r.Ports)
-	for i := range r.Ports {
-		p := &r.Ports[i]
-		door, err := e.net.Open(p.Proto, p.HostAddress())
-		if errors.Is(err, unix.EADDRINUSE) {
-			err = network.ErrTaken
-		}
-		if err != nil {
-			return fmt.Errorf("port %s/%s: %w", p.HostAddress(), p.Proto, err)
-		}
-		e.doors = append(e.doors, door)
-		p.Host = door.Port()
-	}
-	return nil
-}
-
-// lead lets those in who come to the ports of a container.
-func (e *Engine) lead(l network.Lease) {
-	for i, door := range e.doors {
-		if len(l.Endpoints) > 0 {
-			door.Lead(netip.AddrPortFrom(l.Endpoints[0].Address.Addr(), l.Ports[i].Container))
-		}
-	}
-}
-
 // disconnect gives back what connect has taken.
 func (e *Engine) disconnect(c *Container) error {
-	var errs []error
-	for _, door := range e.doors {
-		errs = append(errs, door.Close())
-	}
-	e.doors = nil
+	shut := e.shutDoors()
 	mode, err := network.ParseMode(c.HostConfig.NetworkMode)
 	if mode.Kind == network.Bridge || mode.Kind == network.None {
 		err = e.onNetworks(func(s *network.Store) error { return s.Detach(c.ID) })
 	}
-	return errors.Join(append(errs, err)...)
+	return errors.Join(shut, err)
 }
 
 // writeNames writes the files by which a container finds others and itself.

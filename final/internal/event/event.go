@@ -54,7 +54,7 @@ func (l Log) Add(e Event) error {
 	if err != nil {
 		return fmt.Errorf("note what happens: %w", err)
 	}
-	defer file.Close() // which unlocks it
+	defer file.Close()
 	now := time.Now()
 	e.Time, e.TimeNano = now.Unix(), now.UnixNano()
 	text, err := json.Marshal(e)

@@ -46,7 +46,7 @@ func Run(command []string) int {
 	_ = unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 	signals := make(chan os.Signal, 128)
 	signal.Notify(signals)
-	pid, err := start(command)
+	process, err := start(command)
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "%s: %v\n", Name, err)
 		return statusOf(err)
@@ -55,14 +55,13 @@ func Run(command []string) int {
 	for received := range signals {
 		switch received {
 		case unix.SIGCHLD:
-			if status, ended := reap(pid); ended {
+			if status, ended := reap(process.Pid); ended {
 				return status
 			}
 		case unix.SIGURG, unix.SIGTTIN, unix.SIGTTOU, unix.SIGPIPE:
 			// The first is Go's own; the others are about our writing, not the command's.
 		default:
-			// Nobody else reaps it, so the number is still the command's.
-			_ = unix.Kill(pid, received.(unix.Signal)) // it may be a zombie already
+			_ = process.Signal(received) // by its pidfd; it may have ended already
 		}
 	}
 	return 0
@@ -70,25 +69,21 @@ func Run(command []string) int {
 
 // start starts the command, in a process group of its own: what is typed at a terminal
 // goes to the group that is in its foreground.
-func start(command []string) (pid int, err error) {
+func start(command []string) (*os.Process, error) {
 	if len(command) == 0 {
-		return 0, errors.New("there is no command to start")
+		return nil, errors.New("there is no command to start")
 	}
 	path, err := exec.LookPath(command[0])
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	attr := &syscall.SysProcAttr{Setpgid: true}
 	if term.IsTerminal(0) {
 		attr.Foreground, attr.Ctty = true, 0
 	}
-	process, err := os.StartProcess(path, command, &os.ProcAttr{
+	return os.StartProcess(path, command, &os.ProcAttr{
 		Files: []*os.File{os.Stdin, os.Stdout, os.Stderr}, Sys: attr,
 	})
-	if err != nil {
-		return 0, err
-	}
-	return process.Pid, process.Release()
 }
 
 // statusOf is the exit status that belongs to a command that was not executed.

@@ -27,7 +27,7 @@ func prepare(c *Child) (*prepared, error) {
 		return nil, errors.New("start a stage: no program to execute")
 	}
 	p := &prepared{c: c}
-	for _, step := range []func() error{p.copyFiles, p.places, p.texts, p.connect} {
+	for _, step := range []func() error{p.copyFiles, p.places, p.rename, p.texts, p.connect} {
 		if err := step(); err != nil {
 			return nil, errors.Join(err, p.closeAll())
 		}

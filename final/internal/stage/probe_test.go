@@ -24,6 +24,7 @@ func TestMain(m *testing.M) {
 	roles := map[string]func() error{
 		"probe": probe, // report and end
 		"hold":  hold,  // report and live until the standard input ends: a container
+		"again": again, // become protected, and say so
 		"owner": owner, // run a scenario without capabilities, as an ordinary user
 	}
 	if role, ok := roles[os.Args[0]]; ok {
@@ -110,6 +111,15 @@ func hold() error {
 	}
 	_, err := io.Copy(io.Discard, os.Stdin)
 	return err
+}
+
+// again executes itself until it is protected: once.
+func again() error {
+	if !isProtected() {
+		return anew()
+	}
+	fmt.Println("protected")
+	return nil
 }
 
 // started is a program that a test has started, and what it reports.

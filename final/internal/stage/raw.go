@@ -35,6 +35,8 @@ type orders struct {
 	join       uintptr
 	namespaces []joined
 	unshare    uintptr // CLONE_NEWUSER, CLONE_NEWTIME
+	renames    []rawCall
+	mm         mmMap
 	inherits   bool    // a user namespace changes: become its root, or
 	uid, gid   uintptr // somebody else there
 	waits      bool    // for maps or offsets
@@ -86,6 +88,7 @@ func runFirst(o *orders) {
 	syscall.RawSyscall(unix.SYS_CLOSE, o.runtimeEnd, 0, 0)
 	enterCgroups(o)
 	enterNamespaces(o)
+	rename(o)
 	if o.unshare&unix.CLONE_NEWTIME != 0 {
 		o.call(stepTime, 0, unix.SYS_UNSHARE, unix.CLONE_NEWTIME, 0, 0)
 	}
@@ -173,6 +176,21 @@ func enterNamespaces(o *orders) {
 	for i := range o.namespaces {
 		if n := &o.namespaces[i]; !n.done {
 			o.call(stepJoin, i, unix.SYS_SETNS, n.fd, n.kind, 0)
+		}
+	}
+}
+
+// rename has this process execute another file than it did.
+//
+//go:norace
+//go:nosplit
+func rename(o *orders) {
+	for i := range o.renames {
+		c := &o.renames[i]
+		_, _, errno := syscall.RawSyscall6(c.number, c.args[0], c.args[1], c.args[2],
+			c.args[3], c.args[4], c.args[5])
+		if errno != 0 {
+			o.fail(stepRename, i, errno)
 		}
 	}
 }

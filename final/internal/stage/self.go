@@ -15,16 +15,22 @@ import (
 // self is the file that this process executes.
 const self = "/proc/self/exe"
 
-// Protect executes this program anew, with the same arguments, from a file that nobody
-// can write to, unless it is one already. It is for who starts a program among processes
-// that are not trusted: from its birth until it executes the program, a child is a copy
-// of its parent, and who may trace it can open its parent's file as /proc/PID/exe.
-// PR_SET_DUMPABLE does not stop those who have CAP_SYS_PTRACE. Nothing may have been
-// done yet; Protect returns if there is nothing to do, or with an error.
+// Protect is for who starts a program among processes that are not trusted: from its
+// birth until it executes the program, a child is a copy of its parent, and who may trace
+// it can open its parent's file as /proc/PID/exe. PR_SET_DUMPABLE does not stop those who
+// have CAP_SYS_PTRACE. Where the child cannot name another file, as image.go tells, this
+// executes the program anew, with the same arguments, from a file that nobody can write
+// to. Nothing may have been done yet; Protect returns if there is nothing to do, or with
+// an error.
 func Protect() error {
-	if isProtected() {
+	if canRename() || isProtected() {
 		return nil
 	}
+	return anew()
+}
+
+// anew executes this program from the read-only clone.
+func anew() error {
 	file, err := Self()
 	if err != nil {
 		return err
@@ -45,12 +51,12 @@ func isProtected() bool {
 	if fs.Flags&unix.ST_RDONLY != 0 {
 		return true
 	}
-	file, err := os.Open(self)
+	fd, err := unix.Open(self, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return false
 	}
-	defer file.Close()
-	seals, err := unix.FcntlInt(file.Fd(), unix.F_GET_SEALS, 0)
+	defer func() { _ = unix.Close(fd) }() // it was not written to
+	seals, err := unix.FcntlInt(uintptr(fd), unix.F_GET_SEALS, 0)
 	return err == nil && seals&unix.F_SEAL_FUTURE_WRITE != 0
 }
 

@@ -19,6 +19,7 @@
 //
 //	first   writes itself into the cgroups of version 1,
 //	        joins what there is: setns(2),
+//	        becomes a copy of the program that nobody can write to: see image.go,
 //	        makes a user and a time namespace: unshare(2),
 //	        waits until this process has written maps and offsets, and becomes their root,
 //	        gives its files the numbers that the program shall see, closes the others,

@@ -26,6 +26,7 @@ const (
 	stepTasks
 	stepTarget
 	stepJoin
+	stepRename
 	stepUser
 	stepTime
 	stepRoot
@@ -73,6 +74,7 @@ func (c *Child) explain(w *word) error {
 		return fmt.Errorf("execute %s: %w", c.Exe.Name(), errno)
 	}
 	steps := map[uint32]string{
+		stepRename:  "execute the read-only clone",
 		stepUser:    "unshare CLONE_NEWUSER",
 		stepTime:    "unshare CLONE_NEWTIME",
 		stepRoot:    "become root of the user namespace",
