@@ -3,12 +3,9 @@
 package bench
 
 import (
-	"archive/tar"
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -23,13 +20,12 @@ import (
 	"lab/internal/program"
 )
 
-// BenchmarkMini compares mini with podman, skopeo and umoci: always in turns, in one run.
+// BenchmarkMini compares mini with podman: always in turns, in one run.
 // Each gets its containers no network, for podman's needs programs of its own.
 func BenchmarkMini(b *testing.B) {
 	b.Run("run", benchmarkMiniRun)
 	b.Run("exec", benchmarkMiniExec)
 	b.Run("up", benchmarkMiniUp)
-	b.Run("unpack", benchmarkMiniUnpack)
 }
 
 // rounds is how often something is measured at most as often as that; 0 when this is the
@@ -68,9 +64,9 @@ func newEngines(b *testing.B) *engines {
 	e := &engines{b: b, dir: dir}
 	e.commands = map[string][]string{
 		"mini":   {paths["mini"], "--root", dir + "/m", "--state", dir + "/s"},
-		"podman": e.podman("p"),
+		"podman": e.podman(),
 	}
-	b.Cleanup(func() { e.forget(dir) })
+	b.Cleanup(e.forget)
 	archive := filepath.Join(dir, "base.tar")
 	e.do("mini", "save", "-o", archive, "base")
 	e.do("podman", "load", "-i", archive)
@@ -78,8 +74,8 @@ func newEngines(b *testing.B) *engines {
 }
 
 // podman is podman with a store of its own.
-func (e *engines) podman(name string) []string {
-	at := filepath.Join(e.dir, name)
+func (e *engines) podman() []string {
+	at := filepath.Join(e.dir, "p")
 	return []string{
 		need.Tool(e.b, "podman", "podman"), "--root", at + "/root", "--runroot", at + "/run",
 		"--tmpdir", at + "/tmp", "--storage-driver", "overlay",
@@ -88,9 +84,9 @@ func (e *engines) podman(name string) []string {
 }
 
 // forget undoes what podman leaves: a mount of its store, and cgroups of nobody's.
-func (e *engines) forget(dir string) {
+func (e *engines) forget() {
 	e.b.Helper()
-	_ = unix.Unmount(dir+"/p/root/overlay", unix.MNT_DETACH) // not every podman makes it
+	_ = unix.Unmount(e.dir+"/p/root/overlay", unix.MNT_DETACH) // not every podman makes it
 	for _, pattern := range []string{"libpod_parent/*", "libpod_parent"} {
 		left, err := filepath.Glob("/sys/fs/cgroup/*/" + pattern)
 		require.NoError(e.b, err)
@@ -219,60 +215,4 @@ func (e *engines) monitor(container string) (kib float64) {
 	_, err = fmt.Sscan(after, &kib)
 	require.NoError(e.b, err)
 	return kib
-}
-
-// benchmarkMiniUnpack brings an image from an archive to where a container could be
-// started. mini unpacks when the first container is made.
-func benchmarkMiniUnpack(b *testing.B) {
-	e := newEngines(b)
-	skopeo, umoci := need.Tool(b, "skopeo", "skopeo"), need.Tool(b, "umoci", "umoci")
-	disk, archive := b.TempDir(), filepath.Join(b.TempDir(), "big.tar")
-	times := rounds(b, 3)
-	if times == 0 {
-		return
-	}
-	e.bigImage(archive)
-	var ours, pair, podmans []float64
-	for i := range times {
-		e.dir = filepath.Join(disk, fmt.Sprint(i))
-		require.NoError(b, os.Mkdir(e.dir, 0o755))
-		mini := []string{
-			e.commands["mini"][0], "--root", e.dir + "/m", "--state", filepath.Join(disk, "s"),
-		}
-		ours = append(ours, e.time(append(mini, "load", "-i", archive)...)+
-			e.time(append(mini, "create", "--name", "x", "big", "x")...))
-		layout := "oci:" + e.dir + "/layout:big"
-		pair = append(pair, e.time(skopeo, "copy", "oci-archive:"+archive, layout)+
-			e.time(umoci, "unpack", "--image", strings.TrimPrefix(layout, "oci:"), e.dir+"/bundle"))
-		podmans = append(podmans, e.time(append(e.podman("p"), "load", "-i", archive)...))
-		e.forget(e.dir)
-		require.NoError(b, os.RemoveAll(e.dir))
-	}
-	e.judge("unpack 200 MB, 10000 files", ours, "skopeo+umoci", pair, 0.8)
-	e.judge("unpack 200 MB, 10000 files", ours, "podman", podmans, 0.8)
-}
-
-// bigImage writes an archive of an image with 10,000 files of 20 kB, half of which can be
-// made shorter.
-func (e *engines) bigImage(archive string) {
-	e.b.Helper()
-	layer := archive + ".layer"
-	file, err := os.Create(layer)
-	require.NoError(e.b, err)
-	defer os.Remove(layer)
-	w, source := tar.NewWriter(file), rand.NewChaCha8([32]byte{})
-	content := make([]byte, 20_000)
-	for i := range 10_000 {
-		_, _ = io.ReadFull(source, content[:len(content)/2]) // it never fails
-		name := fmt.Sprintf("d%02d/f%d", i/100, i)
-		header := &tar.Header{Name: name, Mode: 0o644, Size: int64(len(content))}
-		require.NoError(e.b, w.WriteHeader(header))
-		_, err := w.Write(content)
-		require.NoError(e.b, err)
-	}
-	require.NoError(e.b, w.Close())
-	require.NoError(e.b, file.Close())
-	e.do("mini", "import", layer, "big")
-	e.do("mini", "save", "-o", archive, "big")
-	e.do("mini", "rmi", "big")
 }

@@ -103,7 +103,7 @@ func TestMini(t *testing.T) {
 // serveRegistry starts Debian's registry on the loopback device.
 func serveRegistry(t *testing.T) (host string) {
 	t.Helper()
-	program := need.Tool(t, "docker-registry", "docker-registry")
+	path := need.Tool(t, "docker-registry", "docker-registry")
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	host = listener.Addr().String()
@@ -116,6 +116,6 @@ func serveRegistry(t *testing.T) (host string) {
 	daemon(t, func() bool {
 		answer, err := http.Get("http://" + host + "/v2/") //nolint:noctx // It is next door.
 		return err == nil && answer.Body.Close() == nil && answer.StatusCode == http.StatusOK
-	}, program, "serve", config)
+	}, path, "serve", config)
 	return host
 }

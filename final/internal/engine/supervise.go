@@ -131,6 +131,7 @@ func (e *Engine) prepare(id string) error {
 	if err != nil {
 		return err
 	}
+	c.State.Status = monitor.Gone // the record says nothing of it, and it does not run
 	if err := e.writeNames(c); err != nil {
 		return err
 	}
