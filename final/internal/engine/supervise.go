@@ -138,12 +138,14 @@ func (e *Engine) prepare(id string) error {
 	return e.writeBundle(c)
 }
 
-// finish cleans up after the last end of a container.
+// finish cleans up after the last end of a container, of which the runtime knows nothing
+// any more. Without the directory of its run erase need not ask it, whose end the monitor
+// waits for as it does for that of all its children, and not erase.
 func (e *Engine) finish(c *Container) error {
-	err := unix.Unmount(e.rootfs(c.ID), unix.MNT_DETACH)
-	err = errors.Join(err, e.removeWork(c))
+	err := errors.Join(unix.Unmount(e.rootfs(c.ID), unix.MNT_DETACH),
+		e.removeWork(c), e.removeState(c.ID))
 	if !c.HostConfig.AutoRemove {
-		return errors.Join(err, e.removeState(c.ID))
+		return err
 	}
 	lock, lockErr := e.lock(c.ID)
 	if lockErr != nil {

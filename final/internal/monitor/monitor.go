@@ -123,7 +123,7 @@ func Run(o Orders, first *Conn, attach bool) error {
 		_ = first.Close() // it has been told all
 	}
 	go m.accept()
-	shrink() // what preparing took is given back
+	time.AfterFunc(time.Second, shrink) // what the start took is given back when it is over
 	m.stay(pid, said, log)
 	if o.Tied {
 		_ = first.Send(Exited, marshal(m.state)) // it may have gone
