@@ -25,7 +25,7 @@ fmt: ## write Go and shell files as lint wants them
 	shfmt -w $$(.ci/run shell-files)
 
 .PHONY: vm-fast
-vm-fast: ## the steps' tests on Debian's kernel with cgroup v2, under QEMU
+vm-fast: ## the kernel's tests on cgroup v2, under QEMU: vagrant/ci/packages
 	vagrant/ci/fast-vm.sh | go run ./internal/lane -name vm-fast -console -v \
 		-skips .ci/skips/vm-fast.txt
 

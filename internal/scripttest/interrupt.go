@@ -3,6 +3,8 @@
 package scripttest
 
 import (
+	"fmt"
+	"os"
 	"testing"
 	"time"
 
@@ -12,6 +14,7 @@ import (
 
 	"lab/internal/check/checktest"
 	"lab/internal/course"
+	"lab/internal/inspect"
 	"lab/internal/need"
 )
 
@@ -47,8 +50,22 @@ func Interrupt(t *testing.T, step string, flags ...string) {
 		require.NoError(t, err)
 		time.Sleep(after) // the moment is what is tested
 		require.NoError(t, h.Signal(sig))
+		late := time.AfterFunc(20*time.Second, func() { logProcesses(t, h.Program) })
 		r, err := h.Wait(t.Context())
+		late.Stop()
 		require.NoError(t, err, "%s after %s", sig, after)
 		assert.Equal(t, 128+int(sig), r.Status, "%s after %s: %s", sig, after, r.Stderr)
+	}
+}
+
+// logProcesses tells what a step that does not end consists of, and which signals its
+// processes have not taken yet.
+func logProcesses(t *testing.T, program int) {
+	t.Helper()
+	below, err := inspect.Descendants(program)
+	t.Log("20 s after the signal these live:", err)
+	for _, pid := range append([]int{program}, below...) {
+		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+		t.Logf("%s %v", status, err)
 	}
 }

@@ -28,12 +28,14 @@ func setHostname(c *container) error {
 	return nil
 }
 
-// execute replaces this program by the command; it returns only an error.
+// execute replaces this program by the command; it returns only an error. The
+// parent's pipe ends with execve(2), which tells it who gets signals now.
 func execute(c *container) error {
 	path, err := exec.LookPath(c.Command[0])
 	if err != nil {
 		return err
 	}
+	unix.CloseOnExec(3)
 	err = unix.Exec(path, c.Command, os.Environ())
 	return &exec.Error{Name: path, Err: err}
 }
