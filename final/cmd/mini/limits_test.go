@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -164,6 +165,26 @@ func TestRestartPolicy(t *testing.T) {
 	})
 	m.ok("stop", "ever")
 	assert.Equal(t, "exited", m.status("ever"))
+}
+
+// Whoever wants the end of a container while it is started again gets it.
+func TestRemovedWhileItStarts(t *testing.T) {
+	m := newMini(t)
+	paths, err := programs()
+	require.NoError(t, err)
+	dir := filepath.Dir(m.root)
+	slow, again := filepath.Join(dir, "slow"), filepath.Join(dir, "again")
+	script := fmt.Sprintf("#!/bin/sh\ncase \"$*\" in *create*) echo >> %s; sleep 0.5;; esac\n"+
+		"exec %s \"$@\"\n", again, paths["minirun"])
+	require.NoError(t, os.WriteFile(slow, []byte(script), 0o755))
+	m.ok("--runtime", slow, "run", "-d", "--name", "web", "--restart", "always", "base", "sh", "-c",
+		"test -e /before && exec sleep 1000; touch /before")
+	eventually(t, "it is being started again", func() bool {
+		text, err := os.ReadFile(again)
+		return err == nil && string(text) == "\n\n"
+	})
+	m.ok("rm", "-f", "web")
+	m.empty()
 }
 
 // The file for the ID is new, and gone if there is no container.
