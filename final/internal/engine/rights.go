@@ -84,6 +84,7 @@ func (h *HostConfig) checkRights() error {
 		known := name == "seccomp" && value != "" ||
 			slices.Contains([]string{
 				"no-new-privileges", "no-new-privileges:true", writableCgroups,
+				"writable-cgroups=false",
 			}, option)
 		if !known {
 			return fmt.Errorf("--security-opt %q is none of no-new-privileges, "+
