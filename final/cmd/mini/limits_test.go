@@ -1,7 +1,9 @@
 package main_test
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -37,6 +39,35 @@ func TestLimitsAreTheKernels(t *testing.T) {
 			assert.Equal(t, want, text, file)
 		}
 	}
+	m.dividesItsCgroup()
+}
+
+// dividesItsCgroup has a container that may write to the cgroups it sees do so. It has one
+// of its own in each hierarchy, so none of what it makes is outside of that.
+func (m *mini) dividesItsCgroup() {
+	t := m.t
+	const divide = "for f in $(find /sys/fs/cgroup -name cgroup.procs); do " +
+		"mkdir ${f%cgroup.procs}below || exit 3; done"
+	r := m.do("exec", "web", "sh", "-c", divide)
+	assert.Equal(t, 3, r.status, "what is not asked for is not given")
+	m.ok("run", "-d", "--name", "init", "--network", "none",
+		"--security-opt", "writable-cgroups=true", "base", "sleep", "1000")
+	m.ok("exec", "init", "sh", "-c", divide)
+	id := m.ok("inspect", "-f", "{{.Id}}", "init")
+	made := 0
+	err := filepath.WalkDir("/sys/fs/cgroup", func(path string, _ fs.DirEntry, err error) error {
+		if filepath.Base(path) == "below" {
+			made++
+			assert.Contains(t, path, id)
+		}
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // somebody else's, which has gone meanwhile
+		}
+		return err
+	})
+	require.NoError(t, err)
+	assert.NotZero(t, made)
+	m.ok("rm", "-f", "init")
 }
 
 // cgroupFile reads a file of a process's cgroup in whichever hierarchy has it.
