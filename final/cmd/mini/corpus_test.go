@@ -2,12 +2,14 @@ package main_test
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -17,6 +19,7 @@ import (
 	"lab/internal/check"
 	"lab/internal/check/checktest"
 	"lab/internal/course"
+	"lab/internal/inspect"
 	"lab/internal/journal"
 	"lab/internal/need"
 )
@@ -40,14 +43,19 @@ var words = map[string][]string{
 
 // asStep becomes mini, with a step's flags in mini's words. What a step does unasked mini
 // is asked for: to remove the container, to pass on what is typed, to have a PID 1 that
-// reaps and passes signals on, and to have the host's root where no other is named.
+// reaps and passes signals on, to have the host's root where no other is named, and all
+// capabilities in a user namespace of its own.
 func asStep(args []string) error {
 	line := []string{
 		"mini", "--root", os.Getenv("MINI_ROOT"), "--state", os.Getenv("MINI_STATE"),
 		"run", "--rm", "--interactive", "--init",
 	}
 	args, hasRoot := args[2:], false
-	for len(args) > 1 && words[args[0]] != nil {
+	for len(args) > 1 && (words[args[0]] != nil || args[0] == "-user") {
+		if args[0] == "-user" {
+			line, args = append(line, "--userns", "auto", "--cap-add", "ALL"), args[1:]
+			continue
+		}
 		value := args[1]
 		if args[0] == "-ip" {
 			value, _, _ = strings.Cut(value, "/") // how long its network is the network knows
@@ -68,6 +76,7 @@ func asStep(args []string) error {
 const (
 	outlives = "a container belongs to its monitor, and goes on when who called mini is killed"
 	network  = "which addresses a network has is said when it is made: network create --subnet"
+	groups   = "there are groups of its own to change to, and none of the caller's to leave"
 	makes    = "-v makes a directory that is missing, as docker's does; --mount refuses"
 )
 
@@ -81,6 +90,8 @@ var others = map[string]string{
 	"it has the address that was asked for and a default route": network,
 	"the last container leaves no link, rule or setting behind": network,
 	"a source that does not exist is refused":                   makes,
+	"when the program is killed, the container ends":            outlives,
+	"setgroups is denied in it":                                 groups,
 }
 
 // What judges the programs of the path judges mini, which only has other names for flags.
@@ -125,7 +136,7 @@ func (m *mini) asSubject() *check.Subject {
 	seed := rand.Uint64()
 	m.t.Logf("seed %d", seed)
 	return &check.Subject{
-		Step: "07-volumes", Program: program, Root: checktest.Root(m.t),
+		Step: "08-user", Program: program, Root: checktest.Root(m.t),
 		Rand: rand.New(rand.NewPCG(seed, seed)), //nolint:gosec // it is for names
 	}
 }
@@ -158,6 +169,19 @@ func TestOtherAnswers(t *testing.T) {
 			defer cancel()
 			assert.Empty(t, journal.Settle(ctx, before))
 		})
+	t.Run("users of its own have their groups, and none of the caller's", func(t *testing.T) {
+		m.as = &syscall.Credential{Groups: []uint32{0, 4}}
+		m.ok("run", "-d", "--name", "web", "--userns", "auto", "base", "sleep", "1000")
+		pid := m.pidOf("web")
+		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/setgroups", pid))
+		require.NoError(t, err)
+		assert.Equal(t, "allow\n", string(text))
+		status, err := inspect.ReadStatus(pid)
+		require.NoError(t, err)
+		assert.Empty(t, status.Groups)
+		m.ok("rm", "--force", "web")
+		m.as = nil
+	})
 	t.Run("--mount makes no directory that is missing", func(t *testing.T) {
 		source := filepath.Join(t.TempDir(), "nowhere")
 		r := m.do("run", "--rm", "--mount", "type=bind,src="+source+",dst=/mnt", "base", "true")

@@ -100,6 +100,8 @@ func aloneMini(t *testing.T) *mini {
 	// Paths of sockets are short.
 	dir, err := os.MkdirTemp("/run", "m") //nolint:usetesting // As said.
 	require.NoError(t, err)
+	// runc and crun go there as the root of a container with users of its own.
+	require.NoError(t, os.Chmod(dir, 0o711)) //nolint:gosec // As said.
 	m := &mini{
 		t: t, path: paths["mini"], root: filepath.Join(dir, "root"),
 		state: filepath.Join(dir, "state"),
