@@ -34,8 +34,7 @@ func TestOtherRuntimes(t *testing.T) {
 		{"limits", TestLimitsAreTheKernels},
 		{"rights", TestRights},
 		{"settings", TestSettings},
-		{"users", TestUsersOfItsOwn},
-		{"flags of users", TestUsersAndFlags},
+		{"users", TestUsersAndFlags},
 	}
 	for _, name := range []string{"runc", "crun"} {
 		t.Run(name, func(t *testing.T) {

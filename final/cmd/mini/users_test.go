@@ -44,11 +44,13 @@ func (m *mini) upper(name string) string {
 // On disk everything belongs to whom it belongs to inside.
 func TestUsersOfItsOwn(t *testing.T) {
 	need.RealRoot(t)
-	m := newMini(t)
+	m := diskMini(t)
+	m.as = &syscall.Credential{Groups: []uint32{0, 4}} // which are nobody else's business
 	for _, name := range []string{"one", "two"} {
 		m.ok("run", "-d", "--name", name, "--userns", "auto", "-v", "data:/data", "base", "sleep",
 			"1000")
 	}
+	m.as = nil
 	one, err := inspect.IDMap(m.pidOf("one"), "uid")
 	require.NoError(t, err)
 	two, err := inspect.IDMap(m.pidOf("two"), "gid")
@@ -59,6 +61,14 @@ func TestUsersOfItsOwn(t *testing.T) {
 	assert.GreaterOrEqual(t, one[0].Outside, 1<<16)
 	assert.GreaterOrEqual(t, two[0].Outside, one[0].Outside+one[0].Size, "no id is both's")
 
+	t.Run("it has groups of its own, and none of the caller's", func(t *testing.T) {
+		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/setgroups", m.pidOf("one")))
+		require.NoError(t, err)
+		assert.Equal(t, "allow\n", string(text))
+		status, err := inspect.ReadStatus(m.pidOf("one"))
+		require.NoError(t, err)
+		assert.Empty(t, status.Groups)
+	})
 	t.Run("exec", func(t *testing.T) {
 		m.ok("exec", "one", "sh", "-c", "echo 1 > /f; chown 33:34 /f; echo 2 > /data/g")
 		status, err := inspect.ReadStatus(m.pidOf("one"))
@@ -116,7 +126,7 @@ func (m *mini) copiesOwners(name string) {
 // What is asked for beside users of its own is there for them.
 func TestUsersAndFlags(t *testing.T) {
 	need.RealRoot(t)
-	m := newMini(t)
+	m := diskMini(t)
 	dir := t.TempDir()
 	file := filepath.Join(dir, "f")
 	require.NoError(t, os.WriteFile(file, []byte("host\n"), 0o644))
@@ -153,18 +163,21 @@ func TestUsersAndFlags(t *testing.T) {
 			"5:6\n5:6\n0:0\n",
 		},
 		{
-			"its three files have names",
-			[]string{"base", "sh", "-c", "echo out > /dev/stdout"},
-			"out\n",
+			"its input and output and its names are its own",
+			[]string{
+				"--init", "base", "sh", "-c",
+				"echo out > /dev/stdout; echo 192.0.2.1 x >> /etc/hosts; tail -1 /etc/hosts",
+			},
+			"out\n192.0.2.1 x\n",
 		},
 		{
-			"its names are its own",
-			[]string{"base", "sh", "-c", "echo 192.0.2.1 x >> /etc/hosts; tail -1 /etc/hosts"},
-			"192.0.2.1 x\n",
+			"the host's network, and a root that it cannot write to",
+			[]string{
+				"--network", "host", "--read-only", "--tmpfs", "/t", "base", "sh", "-c",
+				"touch /t/x; stat -c %u:%g /t/x",
+			},
+			"0:0\n",
 		},
-		{"the host's network", []string{"--network", "host", "base", "id", "-u"}, "0\n"},
-		{"an init", []string{"--init", "base", "id", "-u"}, "0\n"},
-		{"a read-only root", []string{"--read-only", "--tmpfs", "/t", "base", "touch", "/t/x"}, ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

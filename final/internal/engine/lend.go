@@ -140,7 +140,7 @@ func becomeForFiles(id int) error {
 // for it. Before that the files are seen as they are on disk: a user is looked up, a
 // directory made and a volume filled there.
 func (e *Engine) withOwners(c *Container, users *os.File) error {
-	if err := e.unlend(c); err != nil { // this is not the first start
+	if err := e.unmountRoot(c); err != nil { // this is not the first start
 		return err
 	}
 	l, err := e.newLending(c, users)
@@ -159,11 +159,8 @@ func (e *Engine) withOwners(c *Container, users *os.File) error {
 	return l.as(func() error { return e.mountRoot(c, l) })
 }
 
-// unlend unmounts the root of a container with users of its own, and all that it was lent.
-func (e *Engine) unlend(c *Container) error {
-	if c.FirstID == 0 {
-		return nil
-	}
+// unmountRoot unmounts the container's root, and all that it was lent.
+func (e *Engine) unmountRoot(c *Container) error {
 	var errs []error
 	for _, dir := range []string{e.rootfs(c.ID), e.lentDir(c.ID)} {
 		err := unix.Unmount(dir, unix.MNT_DETACH)

@@ -100,8 +100,7 @@ func (e *Engine) prepare(id string, users *os.File) error {
 // any more. Without the directory of its run erase need not ask it, whose end the monitor
 // waits for as it does for that of all its children, and not erase.
 func (e *Engine) finish(c *Container) error {
-	err := errors.Join(unix.Unmount(e.rootfs(c.ID), unix.MNT_DETACH), e.unlend(c),
-		e.removeWork(c), e.removeState(c.ID))
+	err := errors.Join(e.unmountRoot(c), e.removeWork(c), e.removeState(c.ID))
 	if !c.HostConfig.AutoRemove {
 		return err
 	}
