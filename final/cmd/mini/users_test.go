@@ -130,10 +130,6 @@ func TestUsersAndFlags(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "f")
 	require.NoError(t, os.WriteFile(file, []byte("host\n"), 0o644))
-	run := func(args ...string) result {
-		t.Helper()
-		return m.do(append([]string{"run", "--rm", "-i", "--userns", "auto"}, args...)...)
-	}
 	const touch = "echo more >> /b/f || echo refused"
 	tests := []struct {
 		name string
@@ -181,7 +177,8 @@ func TestUsersAndFlags(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			r := run(tt.args...)
+			args := []string{"run", "--rm", "-i", "--userns", "auto"}
+			r := m.do(append(args, tt.args...)...)
 			assert.Zero(t, r.status, r.err)
 			assert.Equal(t, tt.want, r.out, r.err)
 		})
@@ -197,7 +194,8 @@ func TestUsersRefused(t *testing.T) {
 		args []string
 		want string
 	}{
-		{"other words of podman's", []string{"--userns", "keep-id"}, "neither auto nor host"},
+		{"other words of podman's", []string{"--userns", "keep-id"}, "only root can"},
+		{"a word that is none", []string{"--userns", "own"}, "neither auto nor host"},
 		{"idmap without them", []string{"-v", "/:/host:idmap"}, "idmap"},
 	}
 	own := []struct{ flag, value string }{
@@ -215,6 +213,7 @@ func TestUsersRefused(t *testing.T) {
 			r := m.do(append(append([]string{"create"}, tt.args...), "base")...)
 			assert.NotZero(t, r.status)
 			assert.Contains(t, r.err, tt.want)
+			assert.Contains(t, r.err, "\nhint: ")
 			assert.LessOrEqual(t, strings.Count(r.err, "\n"), 2)
 			m.empty()
 		})

@@ -41,10 +41,10 @@ const (
 )
 
 // UsersError is why a container cannot have users of its own.
-type UsersError struct{ text, hint string }
+type UsersError struct{ mode, text, hint string }
 
 // Error says it.
-func (u *UsersError) Error() string { return "--userns auto: " + u.text }
+func (u *UsersError) Error() string { return "--userns " + u.mode + ": " + u.text }
 
 // Hint is what to do instead.
 func (u *UsersError) Hint() string { return u.hint }
@@ -52,32 +52,44 @@ func (u *UsersError) Hint() string { return u.hint }
 // ownUsers reports whether a container is to have users of its own.
 func (h *HostConfig) ownUsers() bool { return h.UsernsMode == usersAuto }
 
-// checkUsers refuses users of its own where they cannot be had.
+// checkUsers refuses users that cannot be had.
 func (e *Engine) checkUsers(h *HostConfig, mounts []volume.Mount) error {
-	if !h.ownUsers() {
+	switch h.UsernsMode {
+	case "", usersHost:
 		if slices.ContainsFunc(mounts, func(m volume.Mount) bool { return m.Mapped }) {
-			return errors.New("idmap is for containers with users of their own: --userns auto")
-		}
-		if h.UsernsMode != "" && h.UsernsMode != usersHost {
-			return fmt.Errorf("--userns %q is neither auto nor host", h.UsernsMode)
+			return &UsersError{
+				usersHost, "idmap is for containers with users of their own",
+				"--userns auto",
+			}
 		}
 		return nil
+	case usersAuto:
+		return e.checkOwnUsers(h)
+	case "keep-id":
+		return &UsersError{h.UsernsMode, "only root can show the files of an image with other " +
+			"owners", "leave it out: an ordinary user is the root of their containers, outside"}
 	}
+	return &UsersError{h.UsernsMode, "it is neither auto nor host", "--userns auto"}
+}
+
+// checkOwnUsers refuses users of its own where they cannot be had.
+func (e *Engine) checkOwnUsers(h *HostConfig) error {
 	if !e.ids.all() {
 		return &UsersError{
-			"only root can show the files of an image with other owners",
-			"all your containers are in a user namespace already: leave --userns out",
+			usersAuto, "only root can show the files of an image with other owners",
+			"leave it out: all your containers are in a user namespace already",
 		}
 	}
 	if h.Privileged {
 		return &UsersError{
-			"who is nobody on the host has no rights over its devices",
+			usersAuto, "who is nobody on the host has no rights over its devices",
 			"leave --privileged or --userns out",
 		}
 	}
 	for flag, mode := range map[string]string{"--pid": h.PidMode, "--ipc": h.IpcMode} {
 		if mode != "" && mode != "private" {
 			return &UsersError{
+				usersAuto,
 				"it would have no rights over what " + flag + " " + mode + " shares",
 				"leave " + flag + " or --userns out",
 			}
@@ -114,7 +126,7 @@ func (e *Engine) giveIDs(c *Container) (done func(), err error) {
 // chooseIDs chooses the first block that is free.
 func (e *Engine) chooseIDs(c *Container, blocks []uint32) error {
 	all, err := e.list(e.read)
-	if err != nil && !errors.Is(err, ErrNotFound) {
+	if err != nil {
 		return err
 	}
 	taken := map[uint32]bool{}
@@ -124,8 +136,9 @@ func (e *Engine) chooseIDs(c *Container, blocks []uint32) error {
 	i := slices.IndexFunc(blocks, func(first uint32) bool { return !taken[first] })
 	if i < 0 {
 		return &UsersError{
-			fmt.Sprintf("no %d ids are free: there are %d times as many for containers", manyIDs,
-				len(blocks)), "mini container prune, or longer lines of " + lender +
+			usersAuto,
+			fmt.Sprintf("all ids are taken: there are %d times %d", len(blocks), manyIDs),
+			"mini container prune, or longer lines of " + lender +
 				" in /etc/subuid and /etc/subgid",
 		}
 	}
