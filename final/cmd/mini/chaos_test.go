@@ -127,6 +127,7 @@ func (c *chaos) operation() {
 		{"run", "-d", "--rm", "--name", box, "--network", network, "base", "sh", "-c", mark},
 		{"run", "--rm", "--network", "none", "base", "true"},
 		{"create", "--name", box, "base", "sh", "-c", mark},
+		{"run", "-d", "--userns", "auto", "--name", box, "-v", "/data", "base", "sh", "-c", mark},
 		{"start", box},
 		{"exec", box, "true"},
 		{"stop", "-t", "0", box},

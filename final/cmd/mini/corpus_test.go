@@ -40,14 +40,19 @@ var words = map[string][]string{
 
 // asStep becomes mini, with a step's flags in mini's words. What a step does unasked mini
 // is asked for: to remove the container, to pass on what is typed, to have a PID 1 that
-// reaps and passes signals on, and to have the host's root where no other is named.
+// reaps and passes signals on, to have the host's root where no other is named, and all
+// capabilities in a user namespace of its own.
 func asStep(args []string) error {
 	line := []string{
 		"mini", "--root", os.Getenv("MINI_ROOT"), "--state", os.Getenv("MINI_STATE"),
 		"run", "--rm", "--interactive", "--init",
 	}
 	args, hasRoot := args[2:], false
-	for len(args) > 1 && words[args[0]] != nil {
+	for len(args) > 1 && (words[args[0]] != nil || args[0] == "-user") {
+		if args[0] == "-user" {
+			line, args = append(line, "--userns", "auto", "--cap-add", "ALL"), args[1:]
+			continue
+		}
 		value := args[1]
 		if args[0] == "-ip" {
 			value, _, _ = strings.Cut(value, "/") // how long its network is the network knows
@@ -68,11 +73,12 @@ func asStep(args []string) error {
 const (
 	outlives = "a container belongs to its monitor, and goes on when who called mini is killed"
 	network  = "which addresses a network has is said when it is made: network create --subnet"
+	groups   = "there are groups of its own to change to, and none of the caller's to leave"
 	makes    = "-v makes a directory that is missing, as docker's does; --mount refuses"
 )
 
 // others are the checks to which that applies. TestOtherAnswers holds what is true of an
-// engine in their place.
+// engine in their place, and TestUsersOfItsOwn of groups.
 var others = map[string]string{
 	"the command ends when the program is killed":               outlives,
 	"no process is left when the program is killed":             outlives,
@@ -81,19 +87,24 @@ var others = map[string]string{
 	"it has the address that was asked for and a default route": network,
 	"the last container leaves no link, rule or setting behind": network,
 	"a source that does not exist is refused":                   makes,
+	"when the program is killed, the container ends":            outlives,
+	"setgroups is denied in it":                                 groups,
 }
 
 // What judges the programs of the path judges mini, which only has other names for flags.
 func TestCorpus(t *testing.T) {
 	need.RealRoot(t)
-	m := newMini(t)
-	subject := m.asSubject()
+	subject := newMini(t).asSubject()
 	left := maps.Clone(others)
 	for _, step := range course.UpTo(subject.Step) {
 		if os.Getenv("LAB_CHECKS") == "own" && step.ID != "05-cgroups" && step.ID != subject.Step {
 			continue // as checktest does
 		}
 		t.Run(step.ID, func(t *testing.T) {
+			subject := subject
+			if step.ID == subject.Step {
+				subject = diskMini(t).asSubject()
+			}
 			if step.ID == "05-cgroups" {
 				need.Cgroup(t, "memory", "cpu", "pids")
 			}
@@ -125,7 +136,7 @@ func (m *mini) asSubject() *check.Subject {
 	seed := rand.Uint64()
 	m.t.Logf("seed %d", seed)
 	return &check.Subject{
-		Step: "07-volumes", Program: program, Root: checktest.Root(m.t),
+		Step: "08-user", Program: program, Root: checktest.Root(m.t),
 		Rand: rand.New(rand.NewPCG(seed, seed)), //nolint:gosec // it is for names
 	}
 }

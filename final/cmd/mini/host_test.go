@@ -42,6 +42,9 @@ func (host) Controllers() []string {
 // Run runs the tests, and ends who played the ordinary user.
 func (h host) Run() int {
 	status := h.M.Run()
+	if dir, err := diskImages(); err == nil {
+		_ = os.RemoveAll(dir) // what is left is in the directory of what is temporary
+	}
 	if isRealRoot() {
 		return status
 	}
@@ -65,6 +68,11 @@ var images = sync.OnceValues(func() (string, error) {
 	return os.MkdirTemp("/run", "mini-images")
 })
 
+// diskImages is the same on a disk.
+var diskImages = sync.OnceValues(func() (string, error) {
+	return os.MkdirTemp("", "mini-images")
+})
+
 // mini calls mini as a person does, with directories of its own.
 type mini struct {
 	t           *testing.T
@@ -86,7 +94,17 @@ type result struct {
 func newMini(t *testing.T) *mini {
 	t.Helper()
 	m := aloneMini(t)
-	m.borrowLayers()
+	m.borrowLayers(images)
+	return m
+}
+
+// diskMini is one whose directory is on a disk: a tmpfs of Linux 6.1 cannot show files with
+// other owners, and that is what /run is in a small machine.
+func diskMini(t *testing.T) *mini {
+	t.Helper()
+	m := aloneMini(t)
+	m.root = filepath.Join(t.TempDir(), "root")
+	m.borrowLayers(diskImages)
 	return m
 }
 
@@ -100,6 +118,8 @@ func aloneMini(t *testing.T) *mini {
 	// Paths of sockets are short.
 	dir, err := os.MkdirTemp("/run", "m") //nolint:usetesting // As said.
 	require.NoError(t, err)
+	// runc and crun go there as the root of a container with users of its own.
+	require.NoError(t, os.Chmod(dir, 0o711)) //nolint:gosec // As said.
 	m := &mini{
 		t: t, path: paths["mini"], root: filepath.Join(dir, "root"),
 		state: filepath.Join(dir, "state"),
@@ -113,7 +133,7 @@ func aloneMini(t *testing.T) *mini {
 }
 
 // borrowLayers has all tests share the layers, which they only read.
-func (m *mini) borrowLayers() {
+func (m *mini) borrowLayers(images func() (string, error)) {
 	m.t.Helper()
 	shared, err := images()
 	require.NoError(m.t, err)
@@ -144,9 +164,9 @@ func (m *mini) clean() {
 func (m *mini) empty() {
 	m.t.Helper()
 	for _, pattern := range []string{
-		"root/containers/*", "root/names/*", "state/????????????*",
+		m.root + "/containers/*", m.root + "/names/*", m.state + "/????????????*",
 	} {
-		left, err := filepath.Glob(filepath.Join(filepath.Dir(m.root), pattern))
+		left, err := filepath.Glob(pattern)
 		require.NoError(m.t, err)
 		assert.Empty(m.t, left)
 	}

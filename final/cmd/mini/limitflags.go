@@ -38,6 +38,8 @@ func (l *limitFlags) add(flags *pflag.FlagSet, r *engine.Request) {
 	flags.StringVar(&h.PidMode, "pid", "", "whose processes it sees: host, container:NAME")
 	flags.StringVar(&h.IpcMode, "ipc", "", "whose memory it shares: host, private, container:NAME")
 	flags.StringVar(&h.UTSMode, "uts", "", "whose host name it has: host")
+	flags.StringVar(&h.UsernsMode, "userns", "",
+		"whose users it has: host, or auto, its own, which are nobody on the host")
 	flags.StringVar(&r.Config.StopSignal, "stop-signal", "", "the signal that asks it to end")
 	flags.IntVar(&l.stopTimeout, "stop-timeout", 10, "seconds until it is killed then")
 	flags.StringVar(&l.cidfile, "cidfile", "", "a new file for its ID")

@@ -34,6 +34,7 @@ func TestOtherRuntimes(t *testing.T) {
 		{"limits", TestLimitsAreTheKernels},
 		{"rights", TestRights},
 		{"settings", TestSettings},
+		{"users", TestUsersAndFlags},
 	}
 	for _, name := range []string{"runc", "crun"} {
 		t.Run(name, func(t *testing.T) {

@@ -26,7 +26,7 @@ func (e *Engine) rootfs(id string) string { return filepath.Join(e.stateDir(id),
 func (e *Engine) bundle(id string) string { return filepath.Join(e.stateDir(id), "bundle") }
 
 // writeBundle writes what the runtime is to make, now that the root can be looked into.
-func (e *Engine) writeBundle(c *Container) error {
+func (e *Engine) writeBundle(c *Container, l *lending) error {
 	args := slices.Concat([]string{c.Path}, c.Args)
 	if c.HostConfig.Init {
 		args = slices.Concat([]string{initPath}, args)
@@ -43,12 +43,16 @@ func (e *Engine) writeBundle(c *Container) error {
 	if err != nil {
 		return err
 	}
+	mounts, err := e.allMounts(c, l)
+	if err != nil {
+		return err
+	}
 	spec := &specs.Spec{
 		Version: specVersion, Process: process,
 		Root:   &specs.Root{Path: e.rootfs(c.ID), Readonly: c.HostConfig.ReadonlyRootfs},
-		Mounts: e.mounts(c),
+		Mounts: mounts,
 		Linux: &specs.Linux{
-			Namespaces: shared,
+			Namespaces: shared, UIDMappings: c.idMap(), GIDMappings: c.idMap(),
 			MaskedPaths: []string{
 				"/proc/acpi", "/proc/asound", "/proc/interrupts", "/proc/kcore", "/proc/keys",
 				"/proc/latency_stats", "/proc/sched_debug", "/proc/scsi", "/proc/timer_list",
@@ -61,18 +65,6 @@ func (e *Engine) writeBundle(c *Container) error {
 	}
 	if c.HostConfig.UTSMode != "host" {
 		spec.Hostname = c.Config.Hostname
-	}
-	volumes, err := e.mountVolumes(c)
-	if err != nil {
-		return err
-	}
-	spec.Mounts = append(spec.Mounts, volumes...)
-	if c.HostConfig.Init {
-		init, err := initMount()
-		if err != nil {
-			return err
-		}
-		spec.Mounts = append(spec.Mounts, init)
 	}
 	if err := e.limit(c, spec); err != nil {
 		return err
@@ -101,8 +93,29 @@ func initMount() (specs.Mount, error) {
 	return m, nil
 }
 
-// mounts are what the container sees besides its root.
-func (e *Engine) mounts(c *Container) []specs.Mount {
+// allMounts are what the container sees besides its root.
+func (e *Engine) allMounts(c *Container, l *lending) ([]specs.Mount, error) {
+	all, err := e.mounts(c, l)
+	if err != nil {
+		return nil, err
+	}
+	volumes, err := e.mountVolumes(c, l)
+	if err != nil {
+		return nil, err
+	}
+	all = append(all, volumes...)
+	if c.HostConfig.Init {
+		init, err := initMount()
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, init)
+	}
+	return all, nil
+}
+
+// mounts are those that every container has.
+func (e *Engine) mounts(c *Container, l *lending) ([]specs.Mount, error) {
 	terminals := "nosuid,noexec,newinstance,ptmxmode=0666,mode=0620"
 	if e.ids.hasGroup(5) {
 		terminals += ",gid=5" // tty, in every distribution
@@ -113,11 +126,17 @@ func (e *Engine) mounts(c *Container) []specs.Mount {
 		proc = mount("/proc", "bind", "rbind,rprivate,nosuid,noexec,nodev")
 		proc.Source = "/proc"
 	}
+	sys := mount("/sys", "sysfs", "nosuid,noexec,nodev,ro")
+	if c.HostConfig.ownUsers() && c.HostConfig.sharesNetwork() {
+		// The same goes for a network namespace.
+		sys = mount("/sys", "bind", "rbind,rprivate,nosuid,noexec,nodev,ro")
+		sys.Source = "/sys"
+	}
 	all := []specs.Mount{
 		proc,
 		mount("/dev", "tmpfs", "nosuid,strictatime,mode=755,size=65536k"),
 		mount("/dev/pts", "devpts", terminals),
-		mount("/sys", "sysfs", "nosuid,noexec,nodev,ro"),
+		sys,
 	}
 	all = append(all, ipcMounts(&c.HostConfig)...)
 	if e.ids.all() {
@@ -130,19 +149,23 @@ func (e *Engine) mounts(c *Container) []specs.Mount {
 		}
 		all = append(all, mount(place, "tmpfs", options))
 	}
+	own, err := l.lend(e.dir(c.ID), "own")
+	if err != nil {
+		return nil, err
+	}
 	for _, file := range []struct{ place, path string }{
 		{"/etc/resolv.conf", c.ResolvConfPath},
 		{"/etc/hostname", c.HostnamePath},
 		{"/etc/hosts", c.HostsPath},
 	} {
-		m := mount(file.place, "bind", "rbind,rprivate")
-		m.Source = file.path
+		m := mount(file.place, "bind", "rbind,rprivate,nosuid,nodev,noexec")
+		m.Source = filepath.Join(own, filepath.Base(file.path))
 		if c.HostConfig.ReadonlyRootfs {
 			m.Options = append(m.Options, "ro")
 		}
 		all = append(all, m)
 	}
-	return all
+	return all, nil
 }
 
 // ipcMounts are the places by which processes share memory and queues.

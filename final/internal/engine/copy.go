@@ -23,23 +23,23 @@ type Copy struct {
 // CopyOut copies a file or directory of a container to a name of this host.
 func (e *Engine) CopyOut(c *Container, name, to string, o Copy) error {
 	mine := &layer.Owner{UID: os.Getuid(), GID: os.Getgid()}
-	return e.withFiles(c, func(inside, host *rootfs.Root) error {
-		return transfer(end{inside, name}, end{host, to}, o, mine)
+	return e.withFiles(c, func(inside end, host *rootfs.Root) error {
+		return transfer(inside.at(name), end{root: host, name: to}, o, mine)
 	})
 }
 
 // CopyIn copies a file or directory of this host to a name in a container. Without
 // Owners it is its root's.
 func (e *Engine) CopyIn(c *Container, from, name string, o Copy) error {
-	return e.withFiles(c, func(inside, host *rootfs.Root) error {
-		return transfer(end{host, from}, end{inside, name}, o, &layer.Owner{})
+	return e.withFiles(c, func(inside end, host *rootfs.Root) error {
+		return transfer(end{root: host, name: from}, inside.at(name), o, &layer.Owner{})
 	})
 }
 
 // Archive writes a file or directory of a container as a tar.
 func (e *Engine) Archive(c *Container, name string, w io.Writer, o Copy) error {
-	return e.withFiles(c, func(inside, _ *rootfs.Root) error {
-		from, err := source(end{inside, name}, o)
+	return e.withFiles(c, func(inside end, _ *rootfs.Root) error {
+		from, err := source(inside.at(name), o)
 		if err != nil {
 			return err
 		}
@@ -48,19 +48,19 @@ func (e *Engine) Archive(c *Container, name string, w io.Writer, o Copy) error {
 		if from.whole {
 			as = "."
 		}
-		return layer.Pack(w, from.dir, from.word, as, layer.WriteOptions{Plain: true})
+		return layer.Pack(w, from.dir, from.word, as, inside.writeOptions())
 	})
 }
 
 // Extract unpacks a tar in a directory of a container, with the owners that it names.
 func (e *Engine) Extract(c *Container, name string, r io.Reader) error {
-	return e.withFiles(c, func(inside, _ *rootfs.Root) error {
-		dir, err := inside.Resolve(name + "/.")
+	return e.withFiles(c, func(inside end, _ *rootfs.Root) error {
+		dir, err := inside.root.Resolve(name + "/.")
 		if err != nil {
 			return fmt.Errorf("directory %s: %w", name, err)
 		}
 		defer unix.Close(dir) //nolint:errcheck // Nothing was written to it.
-		return layer.UnpackAt(dir, r, layer.Options{Plain: true, Merge: true})
+		return inside.unpack(dir, r, layer.Options{Plain: true, Merge: true})
 	})
 }
 
@@ -77,7 +77,7 @@ func (e *Engine) Export(c *Container, w io.Writer) error {
 			return err
 		}
 		defer unix.Close(top) //nolint:errcheck // It was read.
-		return layer.Pack(w, top, ".", ".", layer.WriteOptions{Plain: true})
+		return layer.Pack(w, top, ".", ".", end{shift: c.shift()}.writeOptions())
 	})
 }
 
@@ -95,7 +95,7 @@ func (e *Engine) locked(c *Container, do func(*Container) error) error {
 }
 
 // withFiles does something with a container's files and the host's.
-func (e *Engine) withFiles(c *Container, do func(inside, host *rootfs.Root) error) error {
+func (e *Engine) withFiles(c *Container, do func(inside end, host *rootfs.Root) error) error {
 	return e.locked(c, func(c *Container) error {
 		inside, err := e.view(c, true)
 		if err != nil {
@@ -107,14 +107,29 @@ func (e *Engine) withFiles(c *Container, do func(inside, host *rootfs.Root) erro
 			return err
 		}
 		defer host.Close()
-		return do(inside, host)
+		return do(end{root: inside, shift: c.shift()}, host)
 	})
 }
 
 // end is a name on one side of a copy.
 type end struct {
-	root *rootfs.Root
-	name string
+	root  *rootfs.Root
+	shift layer.Shift // whom its user 0 stands for here
+	name  string
+}
+
+// at is a name on the same side.
+func (s end) at(name string) end { return end{s.root, s.shift, name} }
+
+// writeOptions are those with which its files are packed.
+func (s end) writeOptions() layer.WriteOptions {
+	return layer.WriteOptions{Plain: true, Shift: s.shift}
+}
+
+// unpack unpacks a tar in a directory of it, as its user 0.
+func (s end) unpack(dir int, r io.Reader, o layer.Options) error {
+	o.Shift = s.shift
+	return asRoot(int(s.shift), func() error { return layer.UnpackAt(dir, r, o) })
 }
 
 // source finds what is to be copied.
@@ -150,11 +165,11 @@ func transfer(from, to end, o Copy, owner *layer.Owner) error {
 	r, w := io.Pipe()
 	packed := make(chan error, 1)
 	go func() {
-		err := layer.Pack(w, what.dir, what.word, as, layer.WriteOptions{Plain: true})
+		err := layer.Pack(w, what.dir, what.word, as, from.writeOptions())
 		_ = w.CloseWithError(err) // it always succeeds
 		packed <- err
 	}()
-	err = layer.UnpackAt(where.dir, r, options)
+	err = to.unpack(where.dir, r, options)
 	_ = r.Close() // it always succeeds
 	if failed := <-packed; failed != nil && !errors.Is(failed, io.ErrClosedPipe) {
 		return failed // the other one is about its consequence

@@ -45,6 +45,11 @@ func (e *Engine) Create(r Request) (*Container, error) {
 	if err != nil {
 		return nil, err
 	}
+	done, err := e.giveIDs(c)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
 	if err := os.Mkdir(e.dir(c.ID), 0o710); err != nil {
 		return nil, err
 	}
@@ -86,6 +91,7 @@ func (e *Engine) describe(r Request, image Image) (*Container, error) {
 	}
 	_, err = stopSignal(c)
 	return c, errors.Join(err, c.publishAll(), c.HostConfig.check(), c.HostConfig.checkModes(),
+		e.checkUsers(&c.HostConfig, c.Mounts),
 		c.HostConfig.checkNetwork(), e.dropLimits(&c.HostConfig))
 }
 

@@ -50,6 +50,8 @@ type HostConfig struct {
 
 	// The namespaces that are not its own: host, container:ID or, of ipc, private.
 	PidMode, IpcMode, UTSMode string
+	// UsernsMode is whose users it has: host or auto, which are its own.
+	UsernsMode string
 }
 
 // Throttle is the most that goes from or to a device in a second.

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"slices"
+	"strings"
 
 	"lab/final/internal/network"
 	"lab/final/internal/rootless"
@@ -29,6 +30,11 @@ func (h *HostConfig) checkNetwork() error {
 			h.NetworkMode)
 	}
 	return nil
+}
+
+// sharesNetwork reports whether its network is the host's or another container's.
+func (h *HostConfig) sharesNetwork() bool {
+	return h.NetworkMode == "host" || strings.HasPrefix(h.NetworkMode, "container:")
 }
 
 // publishAll publishes the ports that the container's programs listen on, each at a free

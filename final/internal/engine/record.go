@@ -39,6 +39,7 @@ type Container struct {
 	Lower       []string        `json:",omitempty"` // the directories in place of an image
 	Upper       string          `json:",omitempty"` // where changes go, if somebody has named it
 	RuntimePath string
+	FirstID     uint32 `json:",omitempty"` // whom its root stands for if it has users of its own
 	// Tied to whoever starts it: it ends with their connection, and is not removed before.
 	Tied bool `json:",omitempty"`
 }

@@ -37,14 +37,14 @@ func capName(text string) string {
 // capabilities are those of a container: the usual ones, or all, with more and fewer.
 func (h *HostConfig) capabilities() []string {
 	if h.Privileged {
-		return knownCaps()
+		return h.knownCaps()
 	}
 	names := rights()
 	if slices.ContainsFunc(h.CapDrop, isAll) {
 		names = nil
 	}
 	if slices.ContainsFunc(h.CapAdd, isAll) {
-		names = knownCaps()
+		names = h.knownCaps()
 	}
 	for _, text := range h.CapAdd {
 		if name := capName(text); !isAll(text) && !slices.Contains(names, name) {
@@ -60,9 +60,13 @@ func (h *HostConfig) capabilities() []string {
 // isAll reports whether all capabilities are meant.
 func isAll(text string) bool { return capName(text) == "ALL" }
 
-// knownCaps are the names of all capabilities that can be given away here.
-func knownCaps() []string {
+// knownCaps are the names of all capabilities that can be given away here. In a user
+// namespace of its own a container can have all.
+func (h *HostConfig) knownCaps() []string {
 	known, err := caps.Own()
+	if h.ownUsers() {
+		known, err = caps.Known()
+	}
 	if err != nil {
 		return caps.All()
 	}

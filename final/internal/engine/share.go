@@ -14,6 +14,9 @@ import (
 func (e *Engine) namespaces(c *Container) ([]specs.LinuxNamespace, error) {
 	h := &c.HostConfig
 	all := []specs.LinuxNamespace{{Type: specs.MountNamespace}, {Type: specs.CgroupNamespace}}
+	if h.ownUsers() {
+		all = append(all, specs.LinuxNamespace{Type: specs.UserNamespace})
+	}
 	for _, n := range []struct {
 		kind specs.LinuxNamespaceType
 		file string

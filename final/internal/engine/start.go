@@ -108,7 +108,11 @@ func (e *Engine) makeStateDir(c *Container) error {
 		return fmt.Errorf("--state %s: the path of a socket below it would be longer than the "+
 			"kernel takes, by %d letters", e.State, len(dir)-longest)
 	}
-	return os.MkdirAll(dir, 0o700)
+	mode := os.FileMode(0o700)
+	if c.FirstID != 0 {
+		mode = 0o711 // some runtimes go to the root through it as the container's root
+	}
+	return os.MkdirAll(dir, mode)
 }
 
 // Ask asks the monitor of a running container for something and waits until it is done.

@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -51,15 +49,24 @@ func (e *Engine) orders(id string, lock *os.File) (monitor.Orders, error) {
 	if err := e.claimUpper(c); err != nil {
 		return monitor.Orders{}, err
 	}
-	if err := e.mountRoot(c); err != nil {
+	// It is made before there is a monitor, who waits for all children.
+	users, err := c.userNamespace()
+	if err != nil {
+		return monitor.Orders{}, err
+	}
+	if users == nil { // else it is mounted anew for each start
+		err = e.mountRoot(c, nil)
+	}
+	if err != nil {
 		return monitor.Orders{}, err
 	}
 	return monitor.Orders{
 		ID: id, Dir: e.stateDir(id), Bundle: e.bundle(id), Runtime: e.runtime(c),
-		Log: c.LogPath, Terminal: c.Config.Tty, OpenStdin: c.Config.OpenStdin,
+		Owner: int(c.FirstID), Log: c.LogPath,
+		Terminal: c.Config.Tty, OpenStdin: c.Config.OpenStdin,
 		Restart: c.HostConfig.RestartPolicy, StopSignal: stop, State: c.State, Tied: c.Tied,
 		Check:   healthCheck(c),
-		Prepare: func() error { return e.prepare(id) },
+		Prepare: func() error { return e.prepare(id, users) },
 		Connect: func(pid int) error { return e.connect(id, pid) },
 		Release: func() error { return e.disconnect(c) },
 		Process: func(asked []byte) ([]byte, error) { return e.describeExec(c, asked) },
@@ -73,60 +80,8 @@ func (e *Engine) orders(id string, lock *os.File) (monitor.Orders, error) {
 	}, nil
 }
 
-// mountRoot mounts the container's layers as one directory:
-//
-//	mount -t overlay overlay -o lowerdir=INIT:IMAGE…,upperdir=UPPER,workdir=WORK STATE/ID/rootfs
-func (e *Engine) mountRoot(c *Container) error {
-	root := e.rootfs(c.ID)
-	if err := os.MkdirAll(root, 0o700); err != nil {
-		return err
-	}
-	if dir := c.plainRoot(); dir != "" {
-		// mount --rbind DIR STATE/ID/rootfs
-		if err := unix.Mount(dir, root, "", unix.MS_BIND|unix.MS_REC, ""); err != nil {
-			return fmt.Errorf("bind %s on %s: %w", dir, root, err)
-		}
-		return nil
-	}
-	lower, err := e.lower(c)
-	if err != nil {
-		return err
-	}
-	upper, work := e.upperAndWork(c)
-	dirs, done, err := shortNames(append([]string{upper, work}, lower...))
-	if err != nil {
-		return err
-	}
-	defer done()
-	options := []string{
-		"lowerdir=" + strings.Join(dirs[2:], ":"), "upperdir=" + dirs[0], "workdir=" + dirs[1],
-	}
-	if c.HostConfig.AutoRemove && c.Upper == "" {
-		// Nobody will read what it has written: unmounting need not wait for the disk.
-		options = append(options, "volatile")
-		// What was mounted so before says that it must not be mounted again.
-		if err := os.RemoveAll(filepath.Join(work, "work", "incompat")); err != nil {
-			return err
-		}
-	}
-	if e.ids.all() {
-		// Directories and files are copied up whole, whatever is the kernel's habit: diff
-		// and commit see what they would otherwise have to look for in other layers.
-		options = append(options, "redirect_dir=off", "metacopy=off")
-	} else {
-		// Others than the machine's root keep whiteouts in attributes of their own. That
-		// means the two above as well, and old kernels refuse to be told both.
-		options = append(options, "userxattr")
-	}
-	data := strings.Join(options, ",")
-	if err := unix.Mount("overlay", root, "overlay", 0, data); err != nil {
-		return fmt.Errorf("mount overlay on %s (%s): %w", root, data, err)
-	}
-	return nil
-}
-
 // prepare makes ready what the runtime needs, before each start, as the record says now.
-func (e *Engine) prepare(id string) error {
+func (e *Engine) prepare(id string, users *os.File) error {
 	c, err := e.read(id)
 	if err != nil {
 		return err
@@ -135,15 +90,17 @@ func (e *Engine) prepare(id string) error {
 	if err := e.writeNames(c); err != nil {
 		return err
 	}
-	return e.writeBundle(c)
+	if users == nil {
+		return e.writeBundle(c, nil)
+	}
+	return e.withOwners(c, users)
 }
 
 // finish cleans up after the last end of a container, of which the runtime knows nothing
 // any more. Without the directory of its run erase need not ask it, whose end the monitor
 // waits for as it does for that of all its children, and not erase.
 func (e *Engine) finish(c *Container) error {
-	err := errors.Join(unix.Unmount(e.rootfs(c.ID), unix.MNT_DETACH),
-		e.removeWork(c), e.removeState(c.ID))
+	err := errors.Join(e.unmountRoot(c), e.removeWork(c), e.removeState(c.ID))
 	if !c.HostConfig.AutoRemove {
 		return err
 	}

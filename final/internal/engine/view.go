@@ -5,10 +5,12 @@ package engine
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"runtime"
 
 	"golang.org/x/sys/unix"
 
+	"lab/final/internal/layer"
 	"lab/final/internal/rootfs"
 	"lab/final/internal/volume"
 )
@@ -45,6 +47,15 @@ func (e *Engine) view(c *Container, volumes bool) (*rootfs.Root, error) {
 	return rootfs.At(r.tree), nil
 }
 
+// shift is whom user 0 stands for among the files that view opens: those of a running
+// container with users of its own are seen as the host sees them, else as they are on disk.
+func (c *Container) shift() layer.Shift {
+	if !c.isUp() {
+		return 0
+	}
+	return layer.Shift(c.FirstID)
+}
+
 // makeView makes the directory, on a thread of which nothing is needed any more.
 func (e *Engine) makeView(c *Container, volumes bool) (int, error) {
 	if err := e.enterMounts(c); err != nil {
@@ -52,7 +63,7 @@ func (e *Engine) makeView(c *Container, volumes bool) (int, error) {
 	}
 	root := e.rootfs(c.ID)
 	if !c.isUp() {
-		if err := e.mountRoot(c); err != nil {
+		if err := e.mountRoot(c, nil); err != nil {
 			return -1, err
 		}
 		defer func() { _ = os.RemoveAll(e.stateDir(c.ID)) }() // the next start sweeps it, too
@@ -112,13 +123,16 @@ func (e *Engine) enterMounts(c *Container) error {
 
 // bindVolumes shows volumes and directories of the host at their places.
 func (e *Engine) bindVolumes(c *Container, r *rootfs.Root) error {
-	for _, m := range c.Mounts {
+	for i, m := range c.Mounts {
 		if m.Kind == volume.Tmpfs {
 			continue
 		}
 		source, err := e.source(c, m)
 		if err != nil {
 			return err
+		}
+		if c.shift() != 0 && m.IsLent() {
+			source = filepath.Join(e.lentDir(c.ID), volumePlace(i))
 		}
 		t := rootfs.Tree{Source: source, Target: m.Target, Recursive: !m.NoRecursion}
 		if m.ReadOnly {

@@ -37,10 +37,13 @@ func (e *Engine) useVolumes(c *Container) error {
 
 // mountVolumes fills empty volumes with what the image has at their places, and tells how
 // all is mounted.
-func (e *Engine) mountVolumes(c *Container) ([]specs.Mount, error) {
+func (e *Engine) mountVolumes(c *Container, l *lending) ([]specs.Mount, error) {
 	var all []specs.Mount
-	for _, m := range c.Mounts {
+	for i, m := range c.Mounts {
 		source, err := e.source(c, m)
+		if err == nil && m.IsLent() {
+			source, err = l.lend(source, volumePlace(i))
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -48,6 +51,9 @@ func (e *Engine) mountVolumes(c *Container) ([]specs.Mount, error) {
 	}
 	return all, nil
 }
+
+// volumePlace is where a container finds a volume that it is lent, by its number.
+func volumePlace(i int) string { return fmt.Sprint("volume", i) }
 
 // source is what is mounted: the directory of a volume or of the host.
 func (e *Engine) source(c *Container, m volume.Mount) (string, error) {

@@ -20,6 +20,8 @@ type Options struct {
 	Plain bool
 	// Owner owns what is unpacked instead of those whom the tar names.
 	Owner *Owner
+	// Shift is whom the tar's owners stand for.
+	Shift Shift
 	// Merge refuses to put a directory in the place of something else, or something else
 	// in the place of a directory. A directory that is there keeps its owner and mode.
 	Merge bool

@@ -221,9 +221,9 @@ func (x *extraction) own(fd int, header *tar.Header) error {
 // owner is who owns an entry.
 func (x *extraction) owner(header *tar.Header) (uid, gid int) {
 	if x.Owner != nil {
-		return x.Owner.UID, x.Owner.GID
+		return x.Shift.here(x.Owner.UID), x.Shift.here(x.Owner.GID)
 	}
-	return header.Uid, header.Gid
+	return x.Shift.here(header.Uid), x.Shift.here(header.Gid)
 }
 
 // unmapped reports whether an owner cannot be given: EINVAL is what a user namespace says

@@ -21,6 +21,8 @@ type WriteOptions struct {
 	Epoch time.Time
 	// Root makes everything belong to root, whoever owns the files here.
 	Root bool
+	// Shift is whom the owners in the tar stand for.
+	Shift Shift
 	// Skip leaves out a name, and what is below it. The name has no slash in front.
 	Skip func(name string) bool
 	// Plain takes overlay's whiteouts for the devices that they are: the tree is not one
@@ -252,8 +254,8 @@ func (p *packing) header(name string, stat *unix.Stat_t) *tar.Header {
 		Typeflag: tar.TypeReg,
 		Name:     name,
 		Mode:     int64(stat.Mode & 0o7777),
-		Uid:      int(stat.Uid),
-		Gid:      int(stat.Gid),
+		Uid:      p.Shift.inTar(int(stat.Uid)),
+		Gid:      p.Shift.inTar(int(stat.Gid)),
 		Size:     stat.Size,
 		ModTime:  p.age(stat.Mtim.Sec),
 	}

@@ -109,16 +109,25 @@ func (m *Monitor) open() (s streams, err error) {
 	}
 	if m.o.OpenStdin {
 		_ = s.theirs[0].Close() // it was only opened
-		if s.theirs[0], s.input, err = os.Pipe(); err != nil {
+		if s.theirs[0], s.input, err = m.pipe(); err != nil {
 			return s, err
 		}
 	}
 	for i := range s.output {
-		if s.output[i], s.theirs[i+1], err = os.Pipe(); err != nil {
+		if s.output[i], s.theirs[i+1], err = m.pipe(); err != nil {
 			return s, errors.Join(err, s.close())
 		}
 	}
 	return s, nil
+}
+
+// pipe makes a pipe that the container's root can open once more, as /dev/stdout.
+func (m *Monitor) pipe() (r, w *os.File, err error) {
+	r, w, err = os.Pipe()
+	if err == nil && m.o.Owner != 0 {
+		err = w.Chown(m.o.Owner, m.o.Owner)
+	}
+	return r, w, err
 }
 
 // close closes our ends.

@@ -38,6 +38,7 @@ type Orders struct {
 	Bundle     string   // with config.json
 	Runtime    []string // the runtime and its flags before the verb
 	Log        string   // file of what the container says
+	Owner      int      // whom the container's root stands for on the host
 	Terminal   bool
 	OpenStdin  bool // keep the container's input open, for those who attach themselves
 	Restart    Restart

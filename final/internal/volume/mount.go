@@ -3,6 +3,7 @@ package volume
 import (
 	"errors"
 	"fmt"
+	"os"
 	"path"
 	"path/filepath"
 	"slices"
@@ -31,9 +32,14 @@ type Mount struct {
 	Propagation string   // such as rslave; none is rprivate
 	NoCopy      bool     // leave an empty volume empty
 	NoRecursion bool     // without what is mounted below a Bind
+	Mapped      bool     // a Bind is shown with the owners that it would have in the container
 	MakeSource  bool     // make a directory if there is none, as -v does and --mount does not
 	Options     []string // of a Tmpfs: size=64m
 }
+
+// IsLent reports whether a container with users of its own finds its own owners in it: in
+// a volume always, in what is the host's if that is asked for.
+func (m *Mount) IsLent() bool { return m.Kind == Named || m.Mapped }
 
 // propagations are the ways a mount in the container and one on the host may tell each
 // other of mounts below (mount_namespaces(7)).
@@ -100,11 +106,13 @@ func (m *Mount) options(text string) error {
 		case option == "rw":
 		case option == "nocopy":
 			m.NoCopy = true
+		case option == "idmap":
+			m.Mapped = true
 		case slices.Contains(propagations, option):
 			m.Propagation = option
 		default:
 			return fmt.Errorf("there is no option %q: "+
-				"ro, rw, nocopy or one of %s", option, strings.Join(propagations, ", "))
+				"ro, rw, nocopy, idmap or one of %s", option, strings.Join(propagations, ", "))
 		}
 	}
 	return nil
@@ -119,6 +127,8 @@ func (m *Mount) check() error {
 	switch {
 	case m.Target == "/":
 		return errors.New("the container's root is its image")
+	case m.Mapped && m.Kind != Bind:
+		return errors.New("idmap is for directories of the host: a volume needs none")
 	case m.Kind == Named && m.Source != "":
 		if err := CheckName(m.Source); err != nil {
 			return err
@@ -167,6 +177,8 @@ func (m *Mount) field(key, value string, hasValue bool) (err error) {
 		m.ReadOnly, err = truth(value, hasValue)
 	case "volume-nocopy":
 		m.NoCopy, err = truth(value, hasValue)
+	case "idmap":
+		m.Mapped, err = truth(value, hasValue)
 	case "bind-nonrecursive":
 		m.NoRecursion, err = truth(value, hasValue)
 	case "bind-propagation":
@@ -268,6 +280,12 @@ func sizeRule(value string) bool {
 	return err == nil && n > 0 && len(value)-len(number) <= 1
 }
 
+// isFile reports whether a file is there that is no directory.
+func isFile(name string) bool {
+	info, err := os.Stat(name)
+	return err == nil && !info.IsDir()
+}
+
 // OCI is the mount as config.json has it. The source of a volume is where the store has
 // what it holds.
 func (m Mount) OCI(source string) specs.Mount {
@@ -292,11 +310,8 @@ func (m Mount) OCI(source string) specs.Mount {
 	if m.ReadOnly {
 		options = append(options, "ro")
 	}
-	if m.ReadOnly && !m.NoRecursion {
+	if m.ReadOnly && !m.NoRecursion && !isFile(source) { // crun takes it for directories alone
 		options = append(options, "rro") // what is mounted in it can be no way around that
-	}
-	if m.Kind == Bind {
-		source = m.Source
 	}
 	return specs.Mount{
 		Destination: m.Target, Type: "bind", Source: source, Options: options,

@@ -33,6 +33,9 @@ func TestParse(t *testing.T) {
 			Kind: volume.Bind, Source: "/host", Target: "/data", ReadOnly: true,
 			Propagation: "rslave", MakeSource: true,
 		}},
+		{"/host:/data:idmap", volume.Mount{
+			Kind: volume.Bind, Source: "/host", Target: "/data", Mapped: true, MakeSource: true,
+		}},
 		{"./here:/data", volume.Mount{
 			Kind: volume.Bind, Source: here, Target: "/data", MakeSource: true,
 		}},
@@ -57,6 +60,9 @@ func TestParseMount(t *testing.T) {
 		}},
 		{"src=web,dst=/data,volume-nocopy=true", volume.Mount{
 			Kind: volume.Named, Source: "web", Target: "/data", NoCopy: true,
+		}},
+		{"type=bind,src=/host,dst=/data,idmap", volume.Mount{
+			Kind: volume.Bind, Source: "/host", Target: "/data", Mapped: true,
 		}},
 		{"type=tmpfs,target=/run,tmpfs-size=64m,tmpfs-mode=0700", volume.Mount{
 			Kind: volume.Tmpfs, Target: "/run", Options: []string{"size=64m", "mode=0700"},
@@ -84,6 +90,7 @@ func TestRefused(t *testing.T) {
 		{"-v", "web:/data:rx", `there is no option "rx"`},
 		{"-v", "web:/data:shared", "for directories of the host"},
 		{"-v", "/host:/data:nocopy", "for volumes"},
+		{"-v", "web:/data:idmap", "a volume needs none"},
 		{"-v", "a:/b:ro:c", "expected [SOURCE:]TARGET[:OPTIONS]"},
 		{"-v", "a b:/data", "a name is two or more"},
 		{"--mount", "type=overlay,target=/x", "is none of bind, volume, tmpfs"},
