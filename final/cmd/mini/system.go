@@ -165,8 +165,12 @@ func checked(left int, repair bool) error {
 	case repair:
 		return fmt.Errorf("system check: %d of these cannot be mended", left)
 	}
+	many := fmt.Sprintf("%d things are not as they should be", left)
+	if left == 1 {
+		many = "one thing is not as it should be"
+	}
 	return hinted{
-		fmt.Errorf("system check: %d things are not as they should be", left),
+		fmt.Errorf("system check: %s", many),
 		"mini system check --repair",
 	}
 }
