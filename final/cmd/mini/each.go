@@ -43,12 +43,8 @@ func (a *app) each(verb string, do act) func(*cobra.Command, []string) error {
 func about(verb, word string, err error) error {
 	err = fmt.Errorf("%s: %w", strings.TrimSpace(verb+" "+word), err)
 	switch {
-	case errors.Is(err, engine.ErrNotFound):
-		return hinted{err, "mini ps -a lists all containers"}
 	case errors.Is(err, engine.ErrRunning):
 		return hinted{err, "mini stop " + word + " ends it first, or --force where a verb has that"}
-	case errors.Is(err, engine.ErrDamaged):
-		return hinted{err, "mini system check --repair removes what cannot be used any more"}
 	case errors.Is(err, engine.ErrPaused):
 		return hinted{err, "mini unpause " + word}
 	case errors.Is(err, engine.ErrNotRunning):

@@ -185,7 +185,7 @@ func (e *Engine) name(c *Container, wanted string) error {
 	}
 	for {
 		c.Name = randomName()
-		if err := e.claimName(c.Name, c.ID); !errors.Is(err, ErrName) {
+		if err := e.claimName(c.Name, c.ID); !errors.Is(err, ErrTaken) {
 			return err
 		}
 	}

@@ -64,8 +64,10 @@ var (
 	ErrNotFound = errors.New("there is no such container")
 	// ErrAmbiguous means that the beginning of an ID is that of several.
 	ErrAmbiguous = errors.New("more than one container's ID begins so")
-	// ErrName means that a name is taken, or none.
+	// ErrName means that a name is none.
 	ErrName = errors.New("the name cannot be used")
+	// ErrTaken means that a name is another container's.
+	ErrTaken = errors.New("taken by the container")
 	// ErrRunning means that a container would have to be stopped first.
 	ErrRunning = errors.New("the container is running")
 	// ErrNotRunning means that a container would have to run.

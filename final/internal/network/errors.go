@@ -20,8 +20,19 @@ var (
 
 // Hint says what may help against an error of this package, or nothing.
 func Hint(err error) string {
-	if errors.Is(err, ErrRootless) {
-		return "run as root, or use --network none or host"
+	for _, known := range []struct {
+		err  error
+		hint string
+	}{
+		{ErrRootless, "run as root, or use --network none or host"},
+		{ErrTaken, "mini ps and mini network inspect show who has what; take another"},
+		{ErrExhausted, "mini network create makes a network with more addresses"},
+		{ErrInUse, "mini network disconnect or mini rm -f frees it"},
+		{ErrNotFound, "mini network ls lists all; mini network create makes one"},
+	} {
+		if errors.Is(err, known.err) {
+			return known.hint
+		}
 	}
 	return ""
 }

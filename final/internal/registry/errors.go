@@ -1,11 +1,14 @@
 package registry
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
@@ -58,9 +61,44 @@ func explain(host string, err error) error {
 			"--insecure does without a certificate that can be verified",
 		}
 	default:
-		err = fmt.Errorf("registry %s: %w", host, err)
+		err = explainSilence(host, err)
 	}
 	return err
+}
+
+// unreached is a registry that cannot be reached, or not any longer.
+type unreached struct{ host, why string }
+
+// Error says why in few words.
+func (u *unreached) Error() string {
+	return fmt.Sprintf("registry %s cannot be reached: %s", u.host, u.why)
+}
+
+// explainSilence puts into words that no answer came. Of what was tried one way after the
+// other, the first is told.
+func explainSilence(host string, err error) error {
+	why := err
+	if failed, ok := errors.AsType[*url.Error](err); ok {
+		why = failed.Err // without the request
+	}
+	unknown, isUnknown := errors.AsType[*net.DNSError](err)
+	failed, isFailed := errors.AsType[*net.OpError](err)
+	switch {
+	case errors.Is(err, context.Canceled):
+		return fmt.Errorf("registry %s: %w", host, err)
+	case isUnknown && unknown.IsNotFound:
+		why = errors.New("nobody knows the name")
+	case isUnknown:
+		why = errors.New("nobody can be asked for the name: " + unknown.Err)
+	case isFailed:
+		why = failed.Err
+	default:
+		return fmt.Errorf("registry %s: %w", host, why)
+	}
+	return hinted{
+		&unreached{host, why.Error()},
+		"is the name right, and is there a network? mini load takes an image from a file",
+	}
 }
 
 // explainAnswer puts a refusal into words.
