@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"lab/final/internal/engine"
+	"lab/final/internal/hint"
 )
 
 // The groups of verbs, in the order of `mini help`.
@@ -66,7 +67,7 @@ func newRoot() *cobra.Command {
 
 // wrongFlag is the error of a flag that cannot be understood.
 func wrongFlag(cmd *cobra.Command, err error) error {
-	return hinted{fmt.Errorf("%w: %w", errUsage, err), cmd.CommandPath() + " --help"}
+	return hint.Add(fmt.Errorf("%w: %w", errUsage, err), cmd.CommandPath()+" --help")
 }
 
 // verbs are all verbs there are.
@@ -114,11 +115,11 @@ func noSuchVerb(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	hint := "mini --help"
+	try := "mini --help"
 	if similar := cmd.SuggestionsFor(args[0]); len(similar) > 0 {
-		hint = "mini " + similar[0]
+		try = "mini " + similar[0]
 	}
-	return hinted{fmt.Errorf("%w: there is no verb %q", errUsage, args[0]), hint}
+	return hint.Add(fmt.Errorf("%w: there is no verb %q", errUsage, args[0]), try)
 }
 
 // many is more arguments than a command line can have.
@@ -130,11 +131,11 @@ func arguments(least, most int) cobra.PositionalArgs {
 		if len(args) >= least && len(args) <= most {
 			return nil
 		}
-		return hinted{
+		return hint.Add(
 			fmt.Errorf("%w: %s takes %s, not %d", errUsage, cmd.CommandPath(),
 				amount(least, most), len(args)),
 			cmd.UseLine(),
-		}
+		)
 	}
 }
 

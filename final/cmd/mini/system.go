@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"lab/final/internal/engine"
+	"lab/final/internal/hint"
 )
 
 // newSystem makes `mini system`.
@@ -169,8 +170,8 @@ func checked(left int, repair bool) error {
 	if left == 1 {
 		many = "one thing is not as it should be"
 	}
-	return hinted{
+	return hint.Add(
 		fmt.Errorf("system check: %s", many),
 		"mini system check --repair",
-	}
+	)
 }

@@ -36,6 +36,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"lab/final/internal/hint"
 	"lab/final/internal/monitor"
 	"lab/final/internal/rootless"
 )
@@ -61,13 +62,15 @@ type Engine struct {
 // The hints that belong to errors.
 var (
 	// ErrNotFound means that there is no such container.
-	ErrNotFound = errors.New("there is no such container")
+	ErrNotFound = hint.New("there is no such container",
+		"mini ps -a lists all containers")
 	// ErrAmbiguous means that the beginning of an ID is that of several.
 	ErrAmbiguous = errors.New("more than one container's ID begins so")
 	// ErrName means that a name is none.
 	ErrName = errors.New("the name cannot be used")
 	// ErrTaken means that a name is another container's.
-	ErrTaken = errors.New("taken by the container")
+	ErrTaken = hint.New("taken by the container",
+		"mini rm removes it; --name or mini rename gives another name")
 	// ErrRunning means that a container would have to be stopped first.
 	ErrRunning = errors.New("the container is running")
 	// ErrNotRunning means that a container would have to run.
@@ -77,7 +80,8 @@ var (
 	// ErrRuntime means that there is no such runtime.
 	ErrRuntime = errors.New("there is no such runtime")
 	// ErrDamaged means a file of ours that cannot be read, as after a power cut.
-	ErrDamaged = errors.New("it is damaged")
+	ErrDamaged = hint.New("it is damaged",
+		"mini system check --repair removes what cannot be used any more")
 )
 
 // Open makes the directories that are missing.
