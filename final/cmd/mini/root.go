@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -45,7 +46,7 @@ func newRoot() *cobra.Command {
 	flags := root.PersistentFlags()
 	flags.StringVar(&a.root, "root", defaultRoot(), "directory of what is kept")
 	flags.StringVar(&a.state, "state", defaultState(), "directory of what a reboot ends")
-	flags.StringVar(&a.runtime, "runtime", "minirun", "OCI runtime: minirun, runc, crun or a path")
+	flags.StringVar(&a.runtime, "runtime", "minirun", "OCI runtime, its name or path")
 	flags.BoolVar(&a.debug, "debug", false, "tell what is done on the way")
 	root.AddGroup(
 		&cobra.Group{ID: groupContainers, Title: "Containers:"},
@@ -58,6 +59,10 @@ func newRoot() *cobra.Command {
 	root.SuggestionsMinimumDistance = 2
 	root.SetHelpCommandGroupID(groupSystem)
 	root.SetCompletionCommandGroupID(groupSystem)
+	if width := terminalWidth(os.Stdout); width > 0 {
+		root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages",
+			fmt.Sprintf(".FlagUsagesWrapped %d", width)))
+	}
 	for _, verb := range a.verbs() {
 		verb.DisableFlagsInUseLine = true // its use line says where they stand
 		root.AddCommand(verb)
