@@ -105,6 +105,7 @@ func Clean(ctx context.Context, dryRun bool) (Cleaning, error) {
 // sort tells the runs that go on from those that have ended.
 func (c *cleaning) sort(all []*stored) {
 	for _, s := range all {
+		c.awaitLock(s)
 		switch {
 		case s.active && s.broken == nil:
 			c.active = append(c.active, s)
@@ -121,6 +122,23 @@ func (c *cleaning) sort(all []*stored) {
 		}
 	}
 }
+
+// awaitLock waits for the lock of a run whose process is dead. What it was starting
+// when it was killed has its files, the locked one included, until execve(2) closes
+// them.
+func (c *cleaning) awaitLock(s *stored) {
+	began := time.Now()
+	for s.active && s.broken == nil && s.local(c.boot, c.namespace) && s.killed() {
+		if s.lock() != nil || time.Since(began) > patience {
+			s.active = true // another cleaning has it
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// killed reports whether the command of lab is dead that wrote this.
+func (s *stored) killed() bool { return len(s.Processes) > 0 && !s.Processes[0].lives() }
 
 // do does something unless nothing is to be changed, and notes it.
 func (c *cleaning) do(kind Kind, what string, action func() error) {

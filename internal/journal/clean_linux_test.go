@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"lab/internal/need"
 )
@@ -106,6 +107,26 @@ func TestOnlyTheRunsDirectoryGoes(t *testing.T) {
 	assert.FileExists(t, linked.Directory)
 	assert.NoDirExists(t, gone.Directory)
 	assert.Len(t, left(t), 2, "what was kept can be found again")
+}
+
+// What lab was starting when it was killed may hold the lock a moment longer.
+func TestLockOutlivesTheRun(t *testing.T) {
+	need.Sandbox(t)
+	self, err := thisProcess(RoleLab, os.Getpid())
+	require.NoError(t, err)
+	self.Start += "0" // not this one: a process that is dead
+	r := forge(t, func(r *Run) { r.Processes = []Process{self} })
+	require.NoError(t, os.Mkdir(r.Directory, 0o755))
+	file, err := os.Open(left(t)[0])
+	require.NoError(t, err)
+	require.NoError(t, unix.Flock(int(file.Fd()), unix.LOCK_EX))
+	time.AfterFunc(50*time.Millisecond, func() { _ = file.Close() }) // once, here
+
+	done, err := Clean(t.Context(), false)
+	require.NoError(t, err)
+	assert.Empty(t, done.Active)
+	assert.NoDirExists(t, r.Directory)
+	assert.Empty(t, left(t))
 }
 
 // A working directory goes if there is nothing in it but what an overlay makes.

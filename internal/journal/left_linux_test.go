@@ -2,7 +2,9 @@ package journal_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -109,7 +111,10 @@ func TestLeftProcessIsEnded(t *testing.T) {
 		What: fmt.Sprintf("process %d (container)", other.Process.Pid),
 	})
 	require.Error(t, other.Wait(), "killed")
-	assert.NoDirExists(t, fmt.Sprintf("/proc/%d", pid), "the container died with its step")
+	require.Eventually(t, func() bool {
+		_, err := os.Stat(fmt.Sprintf("/proc/%d", pid))
+		return errors.Is(err, fs.ErrNotExist)
+	}, time.Minute, time.Millisecond, "the container died with its step")
 }
 
 // A bridge of the same name that is another's stays, and so do rules that are

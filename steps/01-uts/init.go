@@ -28,14 +28,12 @@ func setHostname(c *container) error {
 	return nil
 }
 
-// execute replaces this program by the command; it returns only an error. The
-// parent's pipe ends with execve(2), which tells it who gets signals now.
+// execute replaces this program by the command; it returns only an error.
 func execute(c *container) error {
 	path, err := exec.LookPath(c.Command[0])
 	if err != nil {
 		return err
 	}
-	unix.CloseOnExec(3)
 	err = unix.Exec(path, c.Command, os.Environ())
 	return &exec.Error{Name: path, Err: err}
 }

@@ -30,7 +30,6 @@ type container struct {
 
 	child   *os.Process
 	signals chan os.Signal
-	ready   *os.File // ends when the child is the command
 }
 
 // main passes the command's exit status on or says in one line what failed.
@@ -85,14 +84,9 @@ func parse(args []string) (*container, error) {
 func start(c *container) error {
 	c.signals = listen()
 	args := append([]string{"init"}, os.Args[1:]...)
-	ready, inChild, err := os.Pipe()
-	if err != nil {
-		return fmt.Errorf("pipe: %w", err)
-	}
-	defer inChild.Close()
-	c.ready = ready
+	var err error
 	c.child, err = os.StartProcess("/proc/self/exe", args, &os.ProcAttr{
-		Files: []*os.File{os.Stdin, os.Stdout, os.Stderr, inChild},
+		Files: []*os.File{os.Stdin, os.Stdout, os.Stderr},
 		Sys: &syscall.SysProcAttr{
 			Pdeathsig:  unix.SIGKILL,
 			Cloneflags: unix.CLONE_NEWUTS,

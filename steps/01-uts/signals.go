@@ -1,7 +1,6 @@
 package main
 
 import (
-	"io"
 	"os"
 	"os/signal"
 	"syscall"
@@ -26,14 +25,6 @@ func forward(signals <-chan os.Signal, p *os.Process) {
 	}
 }
 
-// forwardWhenReady passes signals on once the child is the command. Before, one
-// thread of init may take a signal while another calls execve(2), which ends
-// all threads but its own: the signal would be lost.
-func forwardWhenReady(c *container) {
-	_, _ = io.Copy(io.Discard, c.ready) // ends as well when the child does
-	forward(c.signals, c.child)
-}
-
 // typed reports whether a signal comes from the keyboard: the terminal sends
 // those to its whole foreground group, so the command has it already.
 func typed(s os.Signal) bool {
@@ -45,7 +36,7 @@ func typed(s os.Signal) bool {
 // wait passes signals on until the child ends and returns its exit status,
 // 128+N for a child ended by signal N, as a shell does.
 func wait(c *container) (int, error) {
-	go forwardWhenReady(c)
+	go forward(c.signals, c.child)
 	state, err := c.child.Wait()
 	if err != nil {
 		return 0, err

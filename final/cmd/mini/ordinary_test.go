@@ -34,7 +34,9 @@ func newLent(t *testing.T) *mini {
 	// Not in memory: not every kernel has the attributes there that this overlay needs.
 	dir, err := os.MkdirTemp("/tmp", "m") //nolint:usetesting // As of newMini.
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
+	t.Cleanup(func() {
+		eventually(t, dir+" goes", func() bool { return os.RemoveAll(dir) == nil })
+	})
 	require.NoError(t, os.Chown(dir, ordinaryUID, ordinaryUID))
 	require.NoError(t, os.Chmod(dir, 0o755))
 	// Programs may be where only root finds them.

@@ -70,6 +70,11 @@ func (term *terminal) types(keys string) {
 // throw away what was typed before.
 func (term *terminal) answers(line, want string) {
 	term.t.Helper()
+	defer func() {
+		if term.t.Failed() {
+			term.t.Logf("on the screen: %q", term.text())
+		}
+	}()
 	tries := 0
 	eventually(term.t, line+" shows "+want, func() bool {
 		if tries%200 == 0 {

@@ -5,6 +5,7 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -17,7 +18,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"lab/final/internal/monitor"
-	"lab/final/internal/stage"
 	"lab/internal/box"
 )
 
@@ -56,15 +56,15 @@ type result struct {
 
 // debug runs the command, on a thread that is nobody else's.
 func debug(c *Container, command []string) (int, error) {
-	tools, err := stage.Self()
+	program, err := os.Open("/proc/self/exe")
 	if err != nil {
 		return 0, err
 	}
-	defer tools.Close()
+	defer program.Close()
 	if err := enter(c); err != nil {
 		return 0, fmt.Errorf("enter: %w", err)
 	}
-	if err := mountTools(tools); err != nil {
+	if err := mountTools(program); err != nil {
 		return 0, fmt.Errorf("mount the tools: %w", err)
 	}
 	path, err := findTool(command[0])
@@ -147,28 +147,38 @@ func enter(c *Container) error {
 	return nil
 }
 
-// mountTools mounts a directory with the built-in tools: our own program, which nobody
-// can write to, and a name for each of its applets.
+// mountTools mounts a directory with the built-in tools, which nobody can write to: a copy
+// of our program and a name for each of its applets. It is no mount of the program itself,
+// for ordinary users may not make one.
 //
-//	mount -t tmpfs tmpfs /proc/driver; mount --bind -o ro mini /proc/driver/mini
+//	mount -t tmpfs tmpfs /proc/driver; cp mini /proc/driver
 //	ln -s mini /proc/driver/ls …
-func mountTools(self *os.File) error {
-	flags := uintptr(unix.MS_NOSUID | unix.MS_NODEV)
-	if err := unix.Mount("tmpfs", toolbox, "tmpfs", flags, "mode=755,size=64k"); err != nil {
+//	mount -o remount,ro /proc/driver
+func mountTools(program io.Reader) error {
+	const flags = unix.MS_NOSUID | unix.MS_NODEV
+	if err := unix.Mount("tmpfs", toolbox, "tmpfs", flags, "mode=755"); err != nil {
 		return fmt.Errorf("tmpfs on %s: %w", toolbox, err)
 	}
-	program := filepath.Join(toolbox, "mini")
-	if err := os.WriteFile(program, nil, 0o755); err != nil {
+	if err := writeTool(filepath.Join(toolbox, "mini"), program); err != nil {
 		return err
-	}
-	err := unix.MoveMount(int(self.Fd()), "", unix.AT_FDCWD, program, unix.MOVE_MOUNT_F_EMPTY_PATH)
-	if err != nil {
-		return fmt.Errorf("move_mount to %s: %w", program, err)
 	}
 	for _, name := range box.Applets() {
 		if err := os.Symlink("mini", filepath.Join(toolbox, name)); err != nil {
 			return err
 		}
 	}
+	if err := unix.Mount("", toolbox, "", flags|unix.MS_REMOUNT|unix.MS_RDONLY, ""); err != nil {
+		return fmt.Errorf("make %s read-only: %w", toolbox, err)
+	}
 	return nil
+}
+
+// writeTool writes an executable file.
+func writeTool(path string, program io.Reader) error {
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o755)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(file, program)
+	return errors.Join(err, file.Close())
 }

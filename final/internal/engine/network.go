@@ -117,7 +117,7 @@ func (e *Engine) tellNeighbours(c *Container) error {
 	if _, there, err := store.Lease(c.ID); err != nil || !there {
 		return err
 	}
-	return store.Rename(c.ID, c.Name)
+	return e.onNetworks(func(s *network.Store) error { return s.Rename(c.ID, c.Name) })
 }
 
 // disconnect gives back what connect has taken.
