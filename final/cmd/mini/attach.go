@@ -28,7 +28,10 @@ func newAttach(a *app) *cobra.Command {
 			}
 			s := session{
 				conn: conn, terminal: c.Config.Tty, input: c.Config.OpenStdin && !noInput,
-				keys: sequence, proxy: proxy,
+				keys: sequence,
+			}
+			if proxy {
+				s.signals = catchSignals()
 			}
 			status, err := s.follow()
 			if err == nil && status != 0 {

@@ -13,6 +13,7 @@ import (
 
 	"lab/final/internal/build"
 	"lab/final/internal/engine"
+	"lab/final/internal/hint"
 	"lab/final/internal/image"
 	"lab/final/internal/network"
 
@@ -72,9 +73,6 @@ func newBuild(a *app) *cobra.Command {
 
 // errInterrupted means that somebody has pressed Ctrl-C.
 var errInterrupted = errors.New("build: interrupted; the next build goes on with what was done")
-
-// interrupted is the status of what SIGINT has ended.
-const interrupted = 128 + 2
 
 // build builds.
 func (f buildFlags) build(ctx context.Context, cmd *cobra.Command, a *app, dir string) (
@@ -140,7 +138,7 @@ func (f buildFlags) dockerfile(dir string) (text []byte, ignore []string, err er
 	}
 	text, err = os.ReadFile(name)
 	if errors.Is(err, fs.ErrNotExist) && f.file == "" {
-		return nil, nil, hinted{err, "-f FILE names another one"}
+		return nil, nil, hint.Add(err, "-f FILE names another one")
 	}
 	return text, append([]string{name + ".dockerignore"}, ignore...), err
 }

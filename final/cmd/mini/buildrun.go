@@ -24,8 +24,9 @@ func (r runner) Run(ctx context.Context, root build.Root, run build.Run, out io.
 	upper string, done func() error, err error,
 ) {
 	none, unfinished := "", engine.Describe(root.Config, root.Layers)
-	c, err := r.engine.Create(engine.Request{
+	c, err := r.engine.Create(ctx, engine.Request{
 		Image: "build", Unfinished: &unfinished, Entrypoint: &none, Args: run.Args, Tied: true,
+		AtOnce:     true,
 		Config:     engine.Config{User: run.User, WorkingDir: run.Dir, Env: run.Env},
 		HostConfig: engine.HostConfig{NetworkMode: r.network, AutoRemove: true},
 	})

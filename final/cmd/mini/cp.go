@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"lab/final/internal/engine"
+	"lab/final/internal/hint"
 )
 
 // errSides means a copy that is not between a container and this host.
@@ -47,7 +48,7 @@ func (a *app) copyFiles(cmd *cobra.Command, from, to string, o engine.Copy) erro
 	source, name, out := inContainer(from)
 	target, place, in := inContainer(to)
 	if in == out || name+place == "" {
-		return hinted{fmt.Errorf("%w: %w", errUsage, errSides), cmd.UseLine()}
+		return hint.Add(fmt.Errorf("%w: %w", errUsage, errSides), cmd.UseLine())
 	}
 	e, c, err := a.one("cp", source+target)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"lab/final/internal/engine"
+	"lab/final/internal/hint"
 )
 
 // act is what a verb does with one container. What it returns is printed.
@@ -43,16 +44,12 @@ func (a *app) each(verb string, do act) func(*cobra.Command, []string) error {
 func about(verb, word string, err error) error {
 	err = fmt.Errorf("%s: %w", strings.TrimSpace(verb+" "+word), err)
 	switch {
-	case errors.Is(err, engine.ErrNotFound):
-		return hinted{err, "mini ps -a lists all containers"}
 	case errors.Is(err, engine.ErrRunning):
-		return hinted{err, "mini stop " + word + " ends it first, or --force where a verb has that"}
-	case errors.Is(err, engine.ErrDamaged):
-		return hinted{err, "mini system check --repair removes what cannot be used any more"}
+		return hint.Add(err, "mini stop "+word+" ends it first, or --force where a verb has that")
 	case errors.Is(err, engine.ErrPaused):
-		return hinted{err, "mini unpause " + word}
+		return hint.Add(err, "mini unpause "+word)
 	case errors.Is(err, engine.ErrNotRunning):
-		return hinted{err, "mini start " + word}
+		return hint.Add(err, "mini start "+word)
 	}
 	return err
 }

@@ -86,9 +86,12 @@ func (f *eventFlags) print(cmd *cobra.Command, e event.Event) error {
 	for _, key := range slices.Sorted(maps.Keys(e.Actor.Attributes)) {
 		about = append(about, key+"="+e.Actor.Attributes[key])
 	}
-	_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s %s %s %s (%s)\n",
-		e.At().Format("2006-01-02T15:04:05.000000000Z07:00"), e.Type, e.Action, e.Actor.ID,
-		strings.Join(about, ", "))
+	id, at := e.Actor.ID, "2006-01-02T15:04:05.000000000Z07:00"
+	if terminalWidth(cmd.OutOrStdout()) > 0 {
+		id, at = id[:min(len(id), 12)], time.DateTime // which fits in a line
+	}
+	_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s %s %s %s (%s)\n", e.At().Format(at), e.Type,
+		e.Action, id, strings.Join(about, ", "))
 	return err
 }
 

@@ -7,6 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
+
+	"lab/final/internal/hint"
 )
 
 // newExport makes `mini export`.
@@ -43,8 +45,8 @@ func notForTerminal() error {
 	if !term.IsTerminal(int(os.Stdout.Fd())) {
 		return nil
 	}
-	return hinted{
+	return hint.Add(
 		fmt.Errorf("%w: an archive is nothing for a terminal", errUsage),
 		"write it to a file: > FILE",
-	}
+	)
 }

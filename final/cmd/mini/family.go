@@ -13,6 +13,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
+
+	"lab/final/internal/hint"
 )
 
 // newFamily makes a verb that is nothing but the beginning of others, such as network in
@@ -24,10 +26,10 @@ func newFamily(name, short string, members ...*cobra.Command) *cobra.Command {
 			if len(args) == 0 {
 				return nil
 			}
-			return hinted{
+			return hint.Add(
 				fmt.Errorf("%w: %s has no verb %q", errUsage, cmd.CommandPath(), args[0]),
-				cmd.CommandPath() + " --help",
-			}
+				cmd.CommandPath()+" --help",
+			)
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}

@@ -8,6 +8,7 @@ import (
 
 func TestVolumesOfTheCommandLine(t *testing.T) {
 	m := newMini(t)
+	noVolume := "mini: volume \"nix\": there is no such volume\nhint: mini volume ls lists all\n"
 	for _, tt := range []struct {
 		want   string
 		status int
@@ -16,9 +17,9 @@ func TestVolumesOfTheCommandLine(t *testing.T) {
 		{"data\n", 0, []string{"create", "--label", "a=b", "data"}},
 		{"mini: volume \"data\": there is one of that name\n", 1, []string{"create", "data"}},
 		{"data\n", 0, []string{"ls", "-q"}},
-		{"mini: volume \"nix\": there is no such volume\n", 1, []string{"inspect", "nix"}},
+		{noVolume, 1, []string{"inspect", "nix"}},
 		{"", 0, []string{"prune", "-f"}},
-		{"data\nmini: volume \"nix\": there is no such volume\n", 1, []string{"rm", "data", "nix"}},
+		{"data\n" + noVolume, 1, []string{"rm", "data", "nix"}},
 		{"[]\n", 0, []string{"ls", "--json"}},
 		{
 			"mini: usage: mini volume has no verb \"list\"\nhint: mini volume --help\n",

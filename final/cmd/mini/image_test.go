@@ -195,7 +195,7 @@ func TestWrongImagesAreOneLine(t *testing.T) {
 		{"no file", []string{"import", "/nosuch/file"}, "/nosuch/file", 1},
 		{"no platform", []string{"pull", "--platform", "arm", "web"}, "is not OS/ARCH", 2},
 		{"no policy", []string{"run", "--pull", "now", "base"}, "none of missing", 125},
-		{"nobody listens", []string{"pull", "127.0.0.1:1/web"}, "registry 127.0.0.1:1: ", 1},
+		{"nobody listens", []string{"pull", "127.0.0.1:1/web"}, "127.0.0.1:1 cannot be reached", 1},
 		{"not logged in", []string{"logout", "example.test"}, "nobody is logged in", 1},
 		{"no such verb", []string{"image", "paint"}, "has no verb", 2},
 	} {

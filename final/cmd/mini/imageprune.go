@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"lab/final/internal/hint"
 	"lab/final/internal/image"
 )
 
@@ -89,10 +90,10 @@ func printFreed(cmd *cobra.Command, freed image.Freed, err error) error {
 		return err
 	}
 	if freed.Later {
-		return hinted{
+		return hint.Add(
 			errors.New("images are being pulled or built: nothing was removed"),
 			"once more when that is done",
-		}
+		)
 	}
 	for _, img := range freed.Images {
 		fmt.Fprintln(cmd.OutOrStdout(), "Deleted:", img.ID())

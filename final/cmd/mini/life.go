@@ -21,7 +21,7 @@ func newCreate(a *app) *cobra.Command {
 			e, err := a.engine()
 			var c *engine.Container
 			if err == nil {
-				c, err = f.create(cmd, a, e, args)
+				c, err = f.create(cmd, a, e, args, false)
 			}
 			if err == nil {
 				_, err = fmt.Fprintln(cmd.OutOrStdout(), c.ID)
@@ -85,13 +85,14 @@ func (a *app) startAttached(word string, interactive bool, keys string) (int, er
 	if err != nil {
 		return 0, err
 	}
+	signals := catchSignals()
 	conn, err := e.Start(c, true)
 	if err != nil {
 		return 0, fmt.Errorf("%s: %w", word, err)
 	}
 	s := session{
 		conn: conn, terminal: c.Config.Tty, input: interactive && c.Config.OpenStdin,
-		keys: sequence, proxy: true,
+		keys: sequence, signals: signals,
 	}
 	return s.follow()
 }

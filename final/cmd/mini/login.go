@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"lab/final/internal/hint"
 	"lab/final/internal/registry"
 )
 
@@ -65,7 +66,7 @@ func (f *loginFlags) ask(cmd *cobra.Command) (err error) {
 	input := bufio.NewReader(cmd.InOrStdin())
 	atTerminal := term.IsTerminal(int(os.Stdin.Fd()))
 	if f.user == "" && (f.fromInput || !atTerminal) {
-		return hinted{fmt.Errorf("%w: no name was given", errUsage), "-u NAME --password-stdin"}
+		return hint.Add(fmt.Errorf("%w: no name was given", errUsage), "-u NAME --password-stdin")
 	}
 	if f.user == "" {
 		fmt.Fprint(cmd.ErrOrStderr(), "Username: ")

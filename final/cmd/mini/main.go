@@ -15,6 +15,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -22,6 +23,7 @@ import (
 	"strings"
 
 	"lab/final/internal/engine"
+	"lab/final/internal/hint"
 	"lab/final/internal/pid1"
 	"lab/final/internal/rootless"
 	"lab/internal/box"
@@ -33,22 +35,12 @@ const (
 	failed   = 1   // a verb that failed
 	notRun   = 125 // run, exec and the like failed before there was a command
 	notUsage = 2   // the command line cannot be understood
+
+	interrupted = 128 + 2 // SIGINT has ended it
 )
 
 // errUsage means a command line that cannot be understood.
 var errUsage = errors.New("usage")
-
-// hinted is an error with something to try.
-type hinted struct {
-	error
-	hint string
-}
-
-// Unwrap returns the error itself.
-func (h hinted) Unwrap() error { return h.error }
-
-// Hint is what to try.
-func (h hinted) Hint() string { return h.hint }
 
 // exited is the status of a container's command, passed on without a word.
 type exited int
@@ -90,14 +82,19 @@ func explain(err error) int {
 	if status, ok := errors.AsType[exited](err); ok {
 		return int(status)
 	}
-	for line := range strings.SplitSeq(strings.TrimRight(err.Error(), "\n"), "\n") {
-		fmt.Fprintf(os.Stderr, "mini: %s\n", line)
+	if errors.Is(err, context.Canceled) {
+		text := strings.ReplaceAll(err.Error(), context.Canceled.Error(), "interrupted")
+		err = withStatus{errors.New(text), interrupted}
 	}
-	if h, ok := errors.AsType[interface {
-		error
-		Hint() string
-	}](err); ok && h.Hint() != "" {
-		fmt.Fprintf(os.Stderr, "hint: %s\n", h.Hint())
+	said := ""
+	for line := range strings.SplitSeq(strings.TrimRight(err.Error(), "\n"), "\n") {
+		if !strings.HasSuffix(said, line) { // as when writing and closing a file fail alike
+			fmt.Fprintf(os.Stderr, "mini: %s\n", line)
+		}
+		said = line
+	}
+	if try := hint.Of(err); try != "" {
+		fmt.Fprintf(os.Stderr, "hint: %s\n", try)
 	}
 	if w, ok := errors.AsType[withStatus](err); ok {
 		return w.status

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"text/tabwriter"
 	"text/template"
 )
 
@@ -32,17 +31,19 @@ func parseTemplate(text string) (*template.Template, error) {
 	return t, nil
 }
 
-// printRows prints a table, a JSON object a line, or what a template makes of each row.
+// printRows prints a table, a JSON object a line, or what a template makes of each row. The
+// columns to spare are those that a narrow terminal does without, the first one first.
 func printRows[R any](w io.Writer, format string, rows []R, head string, cells func(R) string,
+	spare ...string,
 ) error {
 	switch format {
 	case "table", "":
-		table := tabwriter.NewWriter(w, 10, 1, 3, ' ', 0)
-		fmt.Fprintln(table, head)
+		t := table{strings.Split(head, "\t")}
 		for _, r := range rows {
-			fmt.Fprintln(table, cells(r))
+			t = append(t, strings.Split(cells(r), "\t"))
 		}
-		return table.Flush()
+		_, err := io.WriteString(w, t.text(terminalWidth(w), spare))
+		return err
 	case "json":
 		encoder := json.NewEncoder(w)
 		encoder.SetEscapeHTML(false)

@@ -97,7 +97,7 @@ func (f *psFlags) print(cmd *cobra.Command, e *engine.Engine) error {
 		return strings.Join([]string{
 			r.ID, r.Image, r.Command, r.RunningFor, r.Status, r.Ports, r.Names,
 		}, "\t")
-	})
+	}, "CREATED", "COMMAND")
 }
 
 // row describes a container.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"lab/final/internal/hint"
 	"lab/final/internal/image"
 )
 
@@ -55,10 +56,10 @@ func (a *app) removeImage(w io.Writer, word string, force bool) error {
 		names = img.Names[i : i+1]
 	}
 	if len(names) > 1 && !force {
-		return hinted{
+		return hint.Add(
 			fmt.Errorf("rmi %s: it has %d names: %s", word, len(names), joinNames(names)),
-			"mini rmi NAME takes one away, mini rmi -f " + word + " all of them",
-		}
+			"mini rmi NAME takes one away, mini rmi -f "+word+" all of them",
+		)
 	}
 	if len(names) == len(img.Names) {
 		return a.removeLastName(w, store, img, force)
@@ -82,10 +83,10 @@ func (a *app) removeLastName(w io.Writer, store *image.Store, img *image.Image, 
 	case err != nil:
 		return fmt.Errorf("rmi %s: %w", img.Title(), err)
 	case len(users) > 0 && !force:
-		return hinted{
+		return hint.Add(
 			fmt.Errorf("rmi %s: %w by %s", img.Title(), errInUse, strings.Join(users, ", ")),
-			"mini rm " + users[0] + " first",
-		}
+			"mini rm "+users[0]+" first",
+		)
 	case len(users) > 0 || freed.Later:
 		return untag(w, store, img.Names)
 	}

@@ -4,10 +4,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"lab/final/internal/engine"
+	"lab/final/internal/hint"
 )
 
 // The groups of verbs, in the order of `mini help`.
@@ -44,7 +46,7 @@ func newRoot() *cobra.Command {
 	flags := root.PersistentFlags()
 	flags.StringVar(&a.root, "root", defaultRoot(), "directory of what is kept")
 	flags.StringVar(&a.state, "state", defaultState(), "directory of what a reboot ends")
-	flags.StringVar(&a.runtime, "runtime", "minirun", "OCI runtime: minirun, runc, crun or a path")
+	flags.StringVar(&a.runtime, "runtime", "minirun", "OCI runtime, its name or path")
 	flags.BoolVar(&a.debug, "debug", false, "tell what is done on the way")
 	root.AddGroup(
 		&cobra.Group{ID: groupContainers, Title: "Containers:"},
@@ -57,6 +59,10 @@ func newRoot() *cobra.Command {
 	root.SuggestionsMinimumDistance = 2
 	root.SetHelpCommandGroupID(groupSystem)
 	root.SetCompletionCommandGroupID(groupSystem)
+	if width := terminalWidth(os.Stdout); width > 0 {
+		root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages",
+			fmt.Sprintf(".FlagUsagesWrapped %d", width)))
+	}
 	for _, verb := range a.verbs() {
 		verb.DisableFlagsInUseLine = true // its use line says where they stand
 		root.AddCommand(verb)
@@ -66,7 +72,7 @@ func newRoot() *cobra.Command {
 
 // wrongFlag is the error of a flag that cannot be understood.
 func wrongFlag(cmd *cobra.Command, err error) error {
-	return hinted{fmt.Errorf("%w: %w", errUsage, err), cmd.CommandPath() + " --help"}
+	return hint.Add(fmt.Errorf("%w: %w", errUsage, err), cmd.CommandPath()+" --help")
 }
 
 // verbs are all verbs there are.
@@ -114,11 +120,11 @@ func noSuchVerb(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	hint := "mini --help"
+	try := "mini --help"
 	if similar := cmd.SuggestionsFor(args[0]); len(similar) > 0 {
-		hint = "mini " + similar[0]
+		try = "mini " + similar[0]
 	}
-	return hinted{fmt.Errorf("%w: there is no verb %q", errUsage, args[0]), hint}
+	return hint.Add(fmt.Errorf("%w: there is no verb %q", errUsage, args[0]), try)
 }
 
 // many is more arguments than a command line can have.
@@ -130,11 +136,11 @@ func arguments(least, most int) cobra.PositionalArgs {
 		if len(args) >= least && len(args) <= most {
 			return nil
 		}
-		return hinted{
+		return hint.Add(
 			fmt.Errorf("%w: %s takes %s, not %d", errUsage, cmd.CommandPath(),
 				amount(least, most), len(args)),
 			cmd.UseLine(),
-		}
+		)
 	}
 }
 

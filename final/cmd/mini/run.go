@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -44,9 +45,13 @@ func (a *app) run(cmd *cobra.Command, e *engine.Engine, f *containerFlags, args 
 	if err != nil {
 		return 0, err
 	}
-	c, err := f.create(cmd, a, e, args)
+	c, err := f.create(cmd, a, e, args, true)
 	if err != nil {
 		return 0, err
+	}
+	var signals chan os.Signal
+	if !detach {
+		signals = catchSignals() // those that come while it is started are passed on after that
 	}
 	conn, err := e.Start(c, !detach)
 	if err != nil {
@@ -57,15 +62,16 @@ func (a *app) run(cmd *cobra.Command, e *engine.Engine, f *containerFlags, args 
 		return 0, err
 	}
 	s := session{
-		conn: conn, terminal: c.Config.Tty, input: c.Config.OpenStdin, keys: sequence, proxy: true,
+		conn: conn, terminal: c.Config.Tty, input: c.Config.OpenStdin, keys: sequence,
+		signals: signals,
 	}
 	return s.follow()
 }
 
-// create makes a container of what the flags and arguments say.
-func (f *containerFlags) create(cmd *cobra.Command, a *app, e *engine.Engine, args []string) (
-	*engine.Container, error,
-) {
+// create makes a container of what the flags and arguments say. Ctrl-C ends that.
+func (f *containerFlags) create(cmd *cobra.Command, a *app, e *engine.Engine, args []string,
+	atOnce bool,
+) (*engine.Container, error) {
 	request, err := f.request(cmd.Flags(), args)
 	if err != nil {
 		return nil, err
@@ -80,7 +86,10 @@ func (f *containerFlags) create(cmd *cobra.Command, a *app, e *engine.Engine, ar
 	if err != nil {
 		return nil, err
 	}
-	c, err := e.Create(request)
+	ctx, stop := interruptible(cmd)
+	defer stop()
+	request.AtOnce = atOnce
+	c, err := e.Create(ctx, request)
 	if err != nil {
 		return nil, errors.Join(err, tell(""))
 	}

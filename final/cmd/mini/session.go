@@ -25,10 +25,10 @@ var errDetached = errors.New("detached")
 // session is somebody who sits before a container.
 type session struct {
 	conn     *monitor.Conn
-	terminal bool   // the container has one
-	input    bool   // what is typed is passed on
-	keys     []byte // which leave it
-	proxy    bool   // signals are passed on
+	terminal bool           // the container has one
+	input    bool           // what is typed is passed on
+	keys     []byte         // which leave it
+	signals  chan os.Signal // those that are passed on; nil if none is
 }
 
 // follow shows what the container says and passes on what is typed until it has ended,
@@ -40,8 +40,9 @@ func (s *session) follow() (int, error) {
 		return 0, err
 	}
 	defer restore()
-	if s.proxy {
-		defer s.passSignals()()
+	if s.signals != nil {
+		defer signal.Stop(s.signals)
+		go s.passSignals()
 	}
 	left := make(chan error, 1)
 	if s.input {
@@ -95,25 +96,27 @@ func (s *session) resize() {
 	}
 }
 
-// passSignals passes on signals to the container's command, until the function that it
-// returns is called. At a terminal a key is a key, and no signal.
-func (s *session) passSignals() (stop func()) {
+// catchSignals catches the signals that a session passes on.
+func catchSignals() chan os.Signal {
 	signals := make(chan os.Signal, 64)
 	signal.Notify(signals, unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGUSR1,
 		unix.SIGUSR2, unix.SIGALRM, unix.SIGCONT, unix.SIGWINCH)
-	go func() {
-		for received := range signals {
-			if received == unix.SIGWINCH {
-				if s.terminal {
-					s.resize()
-				}
-				continue
+	return signals
+}
+
+// passSignals passes on signals to the container's command. At a terminal a key is a key,
+// and no signal.
+func (s *session) passSignals() {
+	for received := range s.signals {
+		if received == unix.SIGWINCH {
+			if s.terminal {
+				s.resize()
 			}
-			// It may have ended.
-			_ = s.conn.Send(monitor.Signal, fmt.Append(nil, int(received.(unix.Signal))))
+			continue
 		}
-	}()
-	return func() { signal.Stop(signals) }
+		// It may have ended.
+		_ = s.conn.Send(monitor.Signal, fmt.Append(nil, int(received.(unix.Signal))))
+	}
 }
 
 // passInput passes on what is typed until its end, or until the keys are typed that leave

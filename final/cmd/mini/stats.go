@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"os/signal"
 	"slices"
 	"strings"
@@ -13,7 +12,6 @@ import (
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
-	"golang.org/x/term"
 
 	"lab/final/internal/engine"
 )
@@ -148,20 +146,15 @@ func (f *statsFlags) print(w io.Writer, before, now []measured) error {
 		}
 		rows = append(rows, f.row(m, earlier, host))
 	}
-	var text strings.Builder
-	if !f.once && term.IsTerminal(int(os.Stdout.Fd())) {
-		text.WriteString("\x1b[H\x1b[J") // from the upper left corner on
+	if !f.once && terminalWidth(w) > 0 {
+		fmt.Fprint(w, "\x1b[H\x1b[J") // from the upper left corner on
 	}
-	err = printRows(&text, f.format, rows, "CONTAINER ID\tNAME\tCPU %\tMEM USAGE / LIMIT\tMEM %\t"+
+	return printRows(w, f.format, rows, "CONTAINER ID\tNAME\tCPU %\tMEM USAGE / LIMIT\tMEM %\t"+
 		"NET I/O\tBLOCK I/O\tPIDS", func(r usageRow) string {
 		return strings.Join([]string{
 			r.ID, r.Name, r.CPUPerc, r.MemUsage, r.MemPerc, r.NetIO, r.BlockIO, r.PIDs,
 		}, "\t")
-	})
-	if err == nil {
-		_, err = io.WriteString(w, text.String())
-	}
-	return err
+	}, "CONTAINER ID", "MEM %", "BLOCK I/O")
 }
 
 // row puts into words what a container uses. The time of processors is that since it was

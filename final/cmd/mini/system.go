@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"lab/final/internal/engine"
+	"lab/final/internal/hint"
 )
 
 // newSystem makes `mini system`.
@@ -165,8 +166,12 @@ func checked(left int, repair bool) error {
 	case repair:
 		return fmt.Errorf("system check: %d of these cannot be mended", left)
 	}
-	return hinted{
-		fmt.Errorf("system check: %d things are not as they should be", left),
-		"mini system check --repair",
+	many := fmt.Sprintf("%d things are not as they should be", left)
+	if left == 1 {
+		many = "one thing is not as it should be"
 	}
+	return hint.Add(
+		fmt.Errorf("system check: %s", many),
+		"mini system check --repair",
+	)
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"lab/final/internal/engine"
+	"lab/final/internal/hint"
 )
 
 // newUpdate makes `mini update`.
@@ -38,7 +39,7 @@ func newUpdate(a *app) *cobra.Command {
 		}
 		if err == nil && !given {
 			err = fmt.Errorf("%w: there is nothing to change", errUsage)
-			err = hinted{err, "mini update --help"}
+			err = hint.Add(err, "mini update --help")
 		}
 		if err != nil {
 			return fmt.Errorf("update: %w", err)

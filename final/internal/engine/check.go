@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -35,7 +36,8 @@ func (e *Engine) Check(mend bool) ([]Finding, error) {
 	}
 	defer release()
 	x := &examination{Engine: e, mend: mend}
-	err = errors.Join(x.volumes(), x.containers(), x.names(), x.runs(), x.networks())
+	err = errors.Join(x.cgroups(), x.mounts(), x.volumes(), x.containers(), x.names(), x.runs(),
+		x.networks(), x.monitors())
 	if err != nil {
 		return x.found, err
 	}
@@ -51,6 +53,7 @@ type examination struct {
 	*Engine
 	mend  bool
 	found []Finding
+	idle  map[string]bool // IDs with a cgroup in which there is no process
 }
 
 // tell notes what was found, and mends it if that is wanted and can be done.
@@ -106,10 +109,13 @@ func (x *examination) container(id string) error {
 		})
 	case err != nil:
 		return err
+	case c.isLost() && !c.isUp():
+		x.tell(fmt.Sprintf("container %s (%s) was to be started by a command that is gone",
+			short(id), c.Name), func() error { return ignore(x.Engine.mend(c), ErrNotFound) })
 	case c.isLost():
 		x.tell(fmt.Sprintf("container %s (%s) was running, and its monitor is gone", short(id),
 			c.Name), func() error { return ignore(x.Engine.mend(c), ErrNotFound) })
-	case !c.isUp() && isThere(x.stateDir(id)):
+	case !c.isUp() && (isThere(x.stateDir(id)) || x.idle[id]):
 		x.tell(fmt.Sprintf("container %s (%s) has something left of a start that was interrupted",
 			short(id), c.Name), func() error { return x.sweep(c) })
 	}
@@ -172,6 +178,10 @@ func (x *examination) runs() error {
 	}
 	for _, path := range paths {
 		id := filepath.Base(path)
+		if strings.HasSuffix(id, goneSuffix) {
+			x.tell(path+" was not removed wholly", func() error { return os.RemoveAll(path) })
+			continue
+		}
 		if len(id) != idLength || !isThere(path) {
 			continue
 		}
@@ -196,20 +206,6 @@ func (x *examination) runs() error {
 		})
 	}
 	return nil
-}
-
-// networks looks for what the dead have of the networks.
-func (x *examination) networks() error {
-	store, err := x.Networks()
-	if err != nil {
-		return err
-	}
-	dead, err := store.Dead()
-	for _, l := range dead {
-		x.tell(fmt.Sprintf("container %s (%s) is dead and has an address", short(l.ID), l.Name),
-			func() error { return store.Detach(l.ID) })
-	}
-	return err
 }
 
 // volumes looks for what is left of volumes.

@@ -3,6 +3,7 @@
 package engine
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -29,12 +30,15 @@ type Request struct {
 	HostConfig HostConfig
 	Mounts     []volume.Mount
 	Tied       bool // see Container
+	// AtOnce says that who makes it starts it: if it is to be removed after its end, it is
+	// also removed if they end before that.
+	AtOnce bool
 }
 
 // Create makes a container that does not run yet.
-func (e *Engine) Create(r Request) (*Container, error) {
+func (e *Engine) Create(ctx context.Context, r Request) (*Container, error) {
 	if r.Unfinished == nil {
-		image, release, err := e.image(&r)
+		image, release, err := e.image(ctx, &r)
 		if err != nil {
 			return nil, err
 		}
@@ -88,6 +92,11 @@ func (e *Engine) describe(r Request, image Image) (*Container, error) {
 		"hosts": &c.HostsPath, "log": &c.LogPath,
 	} {
 		*path = filepath.Join(e.dir(id), name)
+	}
+	if r.AtOnce && r.HostConfig.AutoRemove {
+		if c.State.Monitor, err = monitor.Self(); err != nil {
+			return nil, err
+		}
 	}
 	_, err = stopSignal(c)
 	return c, errors.Join(err, c.publishAll(), c.HostConfig.check(), c.HostConfig.checkModes(),
@@ -182,7 +191,7 @@ func (e *Engine) name(c *Container, wanted string) error {
 	}
 	for {
 		c.Name = randomName()
-		if err := e.claimName(c.Name, c.ID); !errors.Is(err, ErrName) {
+		if err := e.claimName(c.Name, c.ID); !errors.Is(err, ErrTaken) {
 			return err
 		}
 	}

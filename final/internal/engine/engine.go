@@ -5,16 +5,16 @@
 // monitors, and drives an OCI runtime by command line. One file a verb.
 //
 //	e, err := engine.Open(engine.Options{Root: "/var/lib/mini", State: "/run/mini"})
-//	c, err := e.Create(engine.Request{Image: "base", Args: []string{"sh"}})
+//	c, err := e.Create(ctx, engine.Request{Image: "base", Args: []string{"sh"}})
 //	conn, err := e.Start(c, true)
 //
 // Below Root is what outlasts a reboot, below State what does not:
 //
 //	ROOT/names/NAME                     a symbolic link that holds an ID
 //	ROOT/events                         what has happened: event.Log
+//	ROOT/containers/ID                  locked by whoever starts or removes it: flock(2)
 //	ROOT/containers/ID/container.json   what was asked for: Container
 //	ROOT/containers/ID/state.json       how it is doing: monitor.State
-//	ROOT/containers/ID/lock             held by whoever starts or removes it: flock(2)
 //	ROOT/containers/ID/log              what it has said: monitor.Log
 //	ROOT/containers/ID/upper work init  its layers above the image's
 //	STATE/ID/                           bundle, merged root, the monitor's socket
@@ -36,6 +36,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"lab/final/internal/hint"
 	"lab/final/internal/monitor"
 	"lab/final/internal/rootless"
 )
@@ -61,11 +62,15 @@ type Engine struct {
 // The hints that belong to errors.
 var (
 	// ErrNotFound means that there is no such container.
-	ErrNotFound = errors.New("there is no such container")
+	ErrNotFound = hint.New("there is no such container",
+		"mini ps -a lists all containers")
 	// ErrAmbiguous means that the beginning of an ID is that of several.
 	ErrAmbiguous = errors.New("more than one container's ID begins so")
-	// ErrName means that a name is taken, or none.
+	// ErrName means that a name is none.
 	ErrName = errors.New("the name cannot be used")
+	// ErrTaken means that a name is another container's.
+	ErrTaken = hint.New("taken by the container",
+		"mini rm removes it; --name or mini rename gives another name")
 	// ErrRunning means that a container would have to be stopped first.
 	ErrRunning = errors.New("the container is running")
 	// ErrNotRunning means that a container would have to run.
@@ -75,7 +80,8 @@ var (
 	// ErrRuntime means that there is no such runtime.
 	ErrRuntime = errors.New("there is no such runtime")
 	// ErrDamaged means a file of ours that cannot be read, as after a power cut.
-	ErrDamaged = errors.New("it is damaged")
+	ErrDamaged = hint.New("it is damaged",
+		"mini system check --repair removes what cannot be used any more")
 )
 
 // Open makes the directories that are missing.
@@ -142,15 +148,16 @@ func (e *Engine) runtime(c *Container) []string {
 }
 
 // lock locks a container against others that would start, change or remove it, until the
-// file is closed. A monitor inherits the lock, so that it holds until the container runs
-// or does not, whoever is killed.
+// file is closed: its directory, so that who waits makes nothing in one that is being
+// removed. A monitor inherits the lock, so that it holds until the container runs or does
+// not, whoever is killed.
 func (e *Engine) lock(id string) (*os.File, error) { return e.flock(id, unix.LOCK_EX) }
 
 // flock is lock, or with LOCK_NB an error if somebody has the lock: EWOULDBLOCK. Who has a
 // container's lock may wait for the images; who is alone with the images must not wait for
 // a container's lock.
 func (e *Engine) flock(id string, how int) (*os.File, error) {
-	file, err := os.OpenFile(filepath.Join(e.dir(id), "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	file, err := os.Open(e.dir(id))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%s: %w", short(id), ErrNotFound)
 	}

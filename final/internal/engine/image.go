@@ -34,7 +34,9 @@ func FindImage(store *image.Store, reference string) (*image.Image, error) {
 
 // image finds the image of a container to be, and unpacks what of it is not unpacked. It
 // stays until release is called, and then if the record of a container names it.
-func (e *Engine) image(r *Request) (found Image, release func(), err error) {
+func (e *Engine) image(ctx context.Context, r *Request) (
+	found Image, release func(), err error,
+) {
 	if len(r.Rootfs) > 0 {
 		return rootDirs(r)
 	}
@@ -49,7 +51,7 @@ func (e *Engine) image(r *Request) (found Image, release func(), err error) {
 	if err == nil {
 		found = Describe(img.Config, img.Layers())
 		found.ID = img.ID().String()
-		_, err = img.Lower(context.Background())
+		_, err = img.Lower(ctx)
 	}
 	if err != nil {
 		release()

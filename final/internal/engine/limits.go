@@ -12,6 +12,8 @@ import (
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
+
+	"lab/final/internal/cgroup"
 )
 
 // cpuPeriod is in how many microseconds the time of --cpus is given out.
@@ -89,6 +91,22 @@ func (h *HostConfig) check() error {
 	return h.checkRights()
 }
 
+// cgroupPrefix begins the name of each container's cgroup in the cgroup above all.
+const cgroupPrefix = "mini-"
+
+// dropCgroup removes the cgroup of a container of which its runtime has nothing any more.
+// There is none, unless the runtime was killed.
+func (e *Engine) dropCgroup(id string) error {
+	if !e.ids.all() {
+		return nil
+	}
+	host, err := cgroup.ReadHost()
+	if err != nil {
+		return err
+	}
+	return host.Discard("/" + cgroupPrefix + id)
+}
+
 // limit adds the limits, devices and namespaces that were asked for to a configuration.
 func (e *Engine) limit(c *Container, spec *specs.Spec) error {
 	h := &c.HostConfig
@@ -98,7 +116,7 @@ func (e *Engine) limit(c *Container, spec *specs.Spec) error {
 	}
 	if e.ids.all() {
 		// Device rules and cgroups of any name are for the machine's root.
-		spec.Linux.CgroupsPath = "/mini-" + c.ID
+		spec.Linux.CgroupsPath = "/" + cgroupPrefix + c.ID
 		if limits == nil {
 			limits = &specs.LinuxResources{}
 		}

@@ -6,8 +6,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"os/exec"
 	"slices"
 	"time"
@@ -19,7 +17,8 @@ import (
 const lost = 255
 
 // mend notes the end of a container whose monitor is gone: it was killed, or the machine
-// was started anew. What may still run of the container is ended first. The container is
+// was started anew. One that was to be removed after its end is removed, also if it never
+// was started. What may still run of the container is ended first. The container is
 // locked.
 func (e *Engine) mend(c *Container) error {
 	if err := e.sweep(c); err != nil {
@@ -39,17 +38,22 @@ func (e *Engine) mend(c *Container) error {
 // sweep removes what is left of a run that nobody looks after any longer. The directory of
 // a container that ended in order is gone, and so are all after a reboot.
 func (e *Engine) sweep(c *Container) error {
-	if _, err := os.Lstat(e.stateDir(c.ID)); errors.Is(err, fs.ErrNotExist) {
-		return e.disconnect(c)
+	if !isThere(e.stateDir(c.ID)) {
+		return e.release(c)
 	}
 	if err := e.deleteRun(c); err != nil {
 		return err
 	}
-	if err := e.disconnect(c); err != nil {
+	if err := e.release(c); err != nil {
 		return err
 	}
 	// An overlay that a killed monitor had mounted went with its mount namespace.
 	return errors.Join(e.removeWork(c), e.removeState(c.ID))
+}
+
+// release gives back what a run had of the host, and of which the runtime knows nothing.
+func (e *Engine) release(c *Container) error {
+	return errors.Join(e.dropCgroup(c.ID), e.disconnect(c))
 }
 
 // deleteRun has the runtime forget a container and end what still runs of it.

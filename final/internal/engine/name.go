@@ -58,7 +58,7 @@ func (e *Engine) claimName(name, id string) error {
 			return err
 		}
 		if e.holds(name, holder) {
-			return fmt.Errorf("name %q: %w: the container %s has it", name, ErrName, short(holder))
+			return fmt.Errorf("name %q: %w %s", name, ErrTaken, short(holder))
 		}
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err

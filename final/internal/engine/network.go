@@ -111,10 +111,7 @@ func (e *Engine) connect(id string, pid int) error {
 			return err
 		})
 	}
-	if err != nil {
-		return fmt.Errorf("network %s: %w", mode, err)
-	}
-	return nil
+	return err
 }
 
 // tellNeighbours tells the containers on its networks the new name of a running one.

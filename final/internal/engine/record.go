@@ -127,8 +127,11 @@ func (c *Container) isUp() bool {
 	return c.State.Status != monitor.Gone && c.State.Status != monitor.Created
 }
 
-// isLost reports whether its monitor is gone without a word.
-func (c *Container) isLost() bool { return c.isUp() && !c.State.Monitor.Alive() }
+// isLost reports whether its monitor is gone without a word, or who was about to start it.
+func (c *Container) isLost() bool {
+	awaited := c.State.Status == monitor.Created && c.State.Monitor.Pid != 0
+	return (c.isUp() || awaited) && !c.State.Monitor.Alive()
+}
 
 // all are the IDs of all containers.
 func (e *Engine) all() ([]string, error) {

@@ -83,7 +83,7 @@ func (e *Engine) removeEnded(id string) (*Container, error) {
 		return nil, err
 	}
 	if c.isUp() {
-		return c, fmt.Errorf("%w (%s)", ErrRunning, c.State.Status)
+		return c, ErrRunning
 	}
 	return c, e.erase(c)
 }

@@ -102,7 +102,8 @@ func (e *Engine) removeWork(c *Container) error {
 
 // removeState removes the directory of a container that does not run. Nothing may be
 // mounted in it: on the root could be a directory of the host's, which is not ours to
-// empty. rmdir(2) refuses a place where something is mounted.
+// empty. rmdir(2) refuses a place where something is mounted. The directory is renamed, for
+// an exec that is being started would put a file into it while it is removed.
 func (e *Engine) removeState(id string) error {
 	for _, place := range []string{e.rootfs(id), e.lentDir(id)} {
 		err := os.Remove(place)
@@ -110,8 +111,19 @@ func (e *Engine) removeState(id string) error {
 			return fmt.Errorf("something is mounted in %s: %w", e.stateDir(id), err)
 		}
 	}
-	return os.RemoveAll(e.stateDir(id))
+	gone := e.stateDir(id) + goneSuffix
+	err = os.RemoveAll(gone) // of somebody who was killed
+	if err == nil {
+		err = os.Rename(e.stateDir(id), gone)
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return errors.Join(err, os.RemoveAll(gone))
 }
+
+// goneSuffix ends the name of a run's directory that is being removed.
+const goneSuffix = ".gone"
 
 // optionPage is how many letters of options mount(2) takes.
 const optionPage = 4096

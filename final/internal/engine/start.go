@@ -40,10 +40,19 @@ func (e *Engine) Start(c *Container, attach bool) (*monitor.Conn, error) {
 			err = errors.Join(err, conn.Close())
 		}
 	}
-	if err != nil && c.HostConfig.AutoRemove {
-		err = errors.Join(err, e.erase(c))
+	if err != nil {
+		err = errors.Join(err, e.afterFailure(c))
 	}
 	return conn, err
+}
+
+// afterFailure removes what is left of a start that went wrong, and a container that was
+// to be removed after its end.
+func (e *Engine) afterFailure(c *Container) error {
+	if c.HostConfig.AutoRemove {
+		return e.erase(c)
+	}
+	return e.sweep(c)
 }
 
 // awaitStart waits until the monitor says how the start went.

@@ -68,7 +68,7 @@ func (e *Engine) orders(id string, lock *os.File) (monitor.Orders, error) {
 		Check:   healthCheck(c),
 		Prepare: func() error { return e.prepare(id, users) },
 		Connect: func(pid int) error { return e.connect(id, pid) },
-		Release: func() error { return e.disconnect(c) },
+		Release: func() error { return e.release(c) },
 		Process: func(asked []byte) ([]byte, error) { return e.describeExec(c, asked) },
 		Save: func(s monitor.State) error {
 			err := writeJSON(e.statePath(id), s)

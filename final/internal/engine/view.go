@@ -66,7 +66,7 @@ func (e *Engine) makeView(c *Container, volumes bool) (int, error) {
 		if err := e.mountRoot(c, nil); err != nil {
 			return -1, err
 		}
-		defer func() { _ = os.RemoveAll(e.stateDir(c.ID)) }() // the next start sweeps it, too
+		defer func() { _ = e.removeState(c.ID) }() // the next start sweeps it, too
 	}
 	// The clone is what counts: it stays when this name is let go.
 	defer func() { _ = unix.Unmount(root, unix.MNT_DETACH) }()

@@ -5,12 +5,15 @@ import (
 	"fmt"
 
 	"github.com/opencontainers/go-digest"
+
+	"lab/final/internal/hint"
 )
 
 // The reasons why there is no image, for errors.Is.
 var (
 	// ErrReference is a name that no image can have.
-	ErrReference = errors.New("bad image name")
+	ErrReference = hint.New("bad image name",
+		"[HOST/]NAME[:TAG|@DIGEST], in small letters")
 	// ErrNotFound is a name or ID that no image here has.
 	ErrNotFound = errors.New("no such image here")
 	// ErrAmbiguous is the beginning of several IDs.

@@ -215,9 +215,9 @@ func (m *Monitor) pause(freeze bool) error {
 	m.mu.Lock()
 	already, runs := m.state.Paused == freeze, m.process != nil
 	m.mu.Unlock()
-	word, status, event := "resume", Running, "unpause"
+	word, undo, status, event := "resume", "pause", Running, "unpause"
 	if freeze {
-		word, status, event = "pause", Paused, "pause"
+		word, undo, status, event = "pause", "resume", Paused, "pause"
 	}
 	switch {
 	case !runs:
@@ -235,9 +235,14 @@ func (m *Monitor) pause(freeze bool) error {
 	if m.process == nil {
 		return ErrEnded
 	}
+	before := m.state
 	m.state.Paused, m.state.Status = freeze, status
+	if err := m.o.Save(m.state); err != nil {
+		m.state = before // others know it as it was, so that is how it has to be
+		return errors.Join(err, m.callRuntime(undo, m.o.ID))
+	}
 	m.o.Tell(event, nil)
-	return m.o.Save(m.state)
+	return nil
 }
 
 // exec has the runtime start another process in the container. Its client holds its three

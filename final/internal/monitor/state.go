@@ -28,7 +28,8 @@ type State struct {
 
 	Health       *Health `json:",omitempty"` // if it is checked
 	RestartCount int
-	Monitor      Process // who writes this while the container runs
+	// Monitor is who writes this while the container runs, or who is about to start it.
+	Monitor Process
 }
 
 // The words of State.Status.

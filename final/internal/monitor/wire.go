@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
+
+	"lab/final/internal/hint"
 )
 
 // Kind is the first byte of a packet: what it is.
@@ -61,11 +63,16 @@ type Request struct {
 	Terminal bool            `json:"terminal,omitempty"`
 }
 
-// Failure is an error on its way. Status is the exit status that is due to it, if any.
+// Failure is an error on its way. Status is the exit status that is due to it, if any, and
+// Try what may help.
 type Failure struct {
 	Text   string `json:"text"`
 	Status int    `json:"status,omitempty"`
+	Try    string `json:"try,omitempty"`
 }
+
+// Hint is what may help.
+func (f *Failure) Hint() string { return f.Try }
 
 // Error returns the text.
 func (f *Failure) Error() string { return f.Text }
@@ -160,7 +167,8 @@ func (c *Conn) SendError(err error) error {
 	if !ok {
 		failure = &Failure{}
 	}
-	return c.Send(Failed, marshal(Failure{Text: err.Error(), Status: failure.Status}))
+	text := Failure{Text: err.Error(), Status: failure.Status, Try: hint.Of(err)}
+	return c.Send(Failed, marshal(text))
 }
 
 // Receive waits for a packet. Its data is the caller's. The end of the connection is

@@ -1,14 +1,19 @@
 package registry
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
+
+	"lab/final/internal/hint"
 )
 
 // The reasons why an image does not travel, for errors.Is.
@@ -27,18 +32,6 @@ var (
 	ErrManifest = errors.New("bad manifest")
 )
 
-// hinted is an error with something to try.
-type hinted struct {
-	error
-	hint string
-}
-
-// Unwrap returns the error itself.
-func (h hinted) Unwrap() error { return h.error }
-
-// Hint is what to try.
-func (h hinted) Hint() string { return h.hint }
-
 // explain says what an answer, or none, of a registry means.
 func explain(host string, err error) error {
 	if answer, ok := errors.AsType[*transport.Error](err); ok {
@@ -47,20 +40,55 @@ func explain(host string, err error) error {
 	_, badCertificate := errors.AsType[*tls.CertificateVerificationError](err)
 	_, unknownAuthority := errors.AsType[x509.UnknownAuthorityError](err)
 	switch {
+	case errors.Is(err, context.Canceled):
+		err = fmt.Errorf("registry %s: %w", host, context.Canceled)
 	case errors.Is(err, ErrPlain), strings.Contains(err.Error(), "HTTP response to HTTPS"):
-		err = hinted{
+		err = hint.Add(
 			fmt.Errorf("registry %s: %w", host, ErrPlain),
 			"--insecure trusts everybody on the way to it",
-		}
+		)
 	case badCertificate, unknownAuthority:
-		err = hinted{
+		err = hint.Add(
 			fmt.Errorf("registry %s: %w", host, err),
 			"--insecure does without a certificate that can be verified",
-		}
+		)
 	default:
-		err = fmt.Errorf("registry %s: %w", host, err)
+		err = explainSilence(host, err)
 	}
 	return err
+}
+
+// unreached is a registry that cannot be reached, or not any longer.
+type unreached struct{ host, why string }
+
+// Error says why in few words.
+func (u *unreached) Error() string {
+	return fmt.Sprintf("registry %s cannot be reached: %s", u.host, u.why)
+}
+
+// explainSilence puts into words that no answer came. Of what was tried one way after the
+// other, the first is told.
+func explainSilence(host string, err error) error {
+	why := err
+	if failed, ok := errors.AsType[*url.Error](err); ok {
+		why = failed.Err // without the request
+	}
+	unknown, isUnknown := errors.AsType[*net.DNSError](err)
+	failed, isFailed := errors.AsType[*net.OpError](err)
+	switch {
+	case isUnknown && unknown.IsNotFound:
+		why = errors.New("nobody knows the name")
+	case isUnknown:
+		why = errors.New("nobody can be asked for the name: " + unknown.Err)
+	case isFailed:
+		why = failed.Err
+	default:
+		return fmt.Errorf("registry %s: %w", host, why)
+	}
+	return hint.Add(
+		&unreached{host, why.Error()},
+		"is the name right, and is there a network? mini load takes an image from a file",
+	)
 }
 
 // explainAnswer puts a refusal into words.
@@ -69,10 +97,10 @@ func explainAnswer(host string, answer *transport.Error) error {
 	case http.StatusNotFound:
 		return fmt.Errorf("registry %s: %w", host, ErrNotFound)
 	case http.StatusUnauthorized, http.StatusForbidden:
-		return hinted{
+		return hint.Add(
 			fmt.Errorf("registry %s: %w", host, ErrDenied),
-			"mini login " + host + " — or there is no such image",
-		}
+			"mini login "+host+" — or there is no such image",
+		)
 	}
 	text, _, _ := strings.Cut(answer.Error(), "\n")
 	if i := strings.Index(text, ": "); i > 0 {

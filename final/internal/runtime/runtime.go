@@ -108,10 +108,20 @@ func (r *Runtime) lock(id string) (*os.File, error) {
 	if errors.Is(err, unix.EWOULDBLOCK) {
 		err = fmt.Errorf("%q: %w", id, ErrBusy)
 	}
+	if err == nil && !isAt(dir, r.dir(id)) {
+		err = fmt.Errorf("%q: %w", id, ErrNotFound) // it was removed since it was opened
+	}
 	if err != nil {
 		return nil, errors.Join(err, dir.Close())
 	}
 	return dir, nil
+}
+
+// isAt reports whether an open directory still has its name.
+func isAt(dir *os.File, path string) bool {
+	open, err := dir.Stat()
+	named, gone := os.Lstat(path)
+	return err == nil && gone == nil && os.SameFile(open, named)
 }
 
 // locked reports whether somebody has a container locked.

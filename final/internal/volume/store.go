@@ -15,13 +15,15 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"lab/final/internal/hint"
 )
 
 // Why a volume is refused.
 var (
-	ErrNotFound = errors.New("there is no such volume")
+	ErrNotFound = hint.New("there is no such volume", "mini volume ls lists all")
 	ErrExists   = errors.New("there is one of that name")
-	ErrInUse    = errors.New("in use")
+	ErrInUse    = hint.New("in use", "mini rm removes the containers that have it")
 	ErrName     = errors.New("a name is two or more letters, digits and _.-, " +
 		"and begins with one of the first two kinds")
 )
