@@ -112,7 +112,7 @@ func (e *Engine) removeState(id string) error {
 		}
 	}
 	gone := e.stateDir(id) + goneSuffix
-	err = os.RemoveAll(gone) // of somebody who was killed
+	err := os.RemoveAll(gone) // of somebody who was killed
 	if err == nil {
 		err = os.Rename(e.stateDir(id), gone)
 	}
