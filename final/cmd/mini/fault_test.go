@@ -46,11 +46,11 @@ func TestOneLineAndAHint(t *testing.T) {
 		},
 		{
 			"a port of a container", "run --rm -p 127.0.0.1:18080:80 base true", 125,
-			"port 127.0.0.1:18080/tcp: taken by web\nhint: mini ps and ",
+			"port 127.0.0.1:18080/tcp: taken( by web)?\nhint: mini ps and ",
 		},
 		{
 			"a port of a program", "run --rm -p " + program.Addr().String() + ":80 base true", 125,
-			"port " + program.Addr().String() + "/tcp: taken by a program of this host\nhint: ",
+			"port " + program.Addr().String() + "/tcp: taken( by a program of this host)?\nhint: ",
 		},
 		{
 			"no address", "run --rm --network tiny base true", 125,
@@ -75,7 +75,7 @@ func TestOneLineAndAHint(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			r := m.do(strings.Fields(tt.args)...)
 			assert.Equal(t, tt.status, r.status)
-			assert.Contains(t, r.err, tt.want)
+			assert.Regexp(t, tt.want, r.err)
 			assert.Regexp(t, "^mini: [^\n]*\n(hint: [^\n]*\n)?$", r.err)
 			assert.Empty(t, r.out)
 			assert.Equal(t, "web", m.ok("ps", "-a", "--format", "{{.Names}}"))
@@ -99,35 +99,37 @@ func TestFullDisk(t *testing.T) {
 	_, err = io.Copy(file, zeros{})
 	require.ErrorIs(t, err, unix.ENOSPC)
 	require.NoError(t, file.Close())
-	for _, tt := range []struct {
+	refused := []struct {
 		args   string
 		status int
 	}{
 		{"run --rm --network none base true", 125},
 		{"create base true", 1},
 		{"cp " + m.path + " web:/x", 1},
-		{"commit web half", 1},
-		{"pause web", 1},
+		{"commit --pause=false web half", 1},
 		{"rename web other", 1},
 		{"volume create data", 1},
 		{"tag base half", 1},
 		{"save -o " + filepath.Join(disk, "half.tar") + " base", 1},
 		{"build -t half " + dockerfile(t, "FROM base", "COPY Dockerfile /x"), 1},
-	} {
+	}
+	if isRealRoot() { // others have no cgroup that could be frozen
+		refused = append(refused, refused[0])
+		refused[0].args, refused[0].status = "pause web", 1
+	}
+	for _, tt := range refused {
 		t.Run(tt.args, func(t *testing.T) {
 			r := m.do(strings.Fields(tt.args)...)
 			assert.Equal(t, tt.status, r.status)
 			assert.Contains(t, r.err, "no space left on device\nhint: mini system df shows")
-			lines := strings.Split(r.err, "\n")
-			assert.Regexp(t, "^mini: ", lines[len(lines)-3])
-			assert.NotContains(t, strings.Join(lines[:len(lines)-3], "\n"), "mini: ")
+			assert.Equal(t, 1, strings.Count("\n"+r.err, "\nmini: "), r.err)
 		})
 	}
 	assert.Empty(t, m.ok("system", "check"))
 	assert.Equal(t, "web Up", m.ok("ps", "-a", "--format", "{{.Names}} {{.Status}}")[:6])
 	assert.Empty(t, m.ok("exec", "web", "true"), "it runs, and is not frozen")
 	require.NoError(t, os.Remove(fill))
-	m.ok("commit", "web", "whole")
+	m.ok("commit", "--pause=false", "web", "whole")
 	assert.Equal(t, "whole:latest\n"+before, m.names())
 	m.ok("rm", "-f", "web")
 	assert.Empty(t, m.ok("system", "check"))

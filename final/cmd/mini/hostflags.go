@@ -21,7 +21,7 @@ type hostFlags struct {
 // add adds them.
 func (h *hostFlags) add(flags *pflag.FlagSet, r *engine.Request) {
 	flags.StringArrayVarP(&h.volumes, "volume", "v", nil,
-		"a volume or a directory of the host: SOURCE:DIR[:ro]")
+		"a volume or a directory of the host: SOURCE:DIR[:ro,idmap]")
 	flags.StringArrayVar(&h.mounts, "mount", nil, "the same in words: type=bind,src=…,dst=…")
 	flags.StringArrayVarP(&h.ports, "publish", "p", nil, "a port of the host: [HOST:]PORT[/udp]")
 	flags.BoolVarP(&r.HostConfig.PublishAll, "publish-all", "P", false,

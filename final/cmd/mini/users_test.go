@@ -71,6 +71,7 @@ func TestUsersOfItsOwn(t *testing.T) {
 	})
 	t.Run("exec", func(t *testing.T) {
 		m.ok("exec", "one", "sh", "-c", "echo 1 > /f; chown 33:34 /f; echo 2 > /data/g")
+		assert.Equal(t, "out", m.ok("exec", "one", "sh", "-c", "echo out > /dev/stdout"))
 		status, err := inspect.ReadStatus(m.pidOf("one"))
 		require.NoError(t, err)
 		assert.Equal(t, one[0].Outside, status.UID[1])

@@ -29,6 +29,9 @@ func (e *Engine) Exec(c *Container, x Exec, files []*os.File) (*monitor.Conn, *o
 		return nil, nil, ErrPaused
 	}
 	asked, err := json.Marshal(x)
+	if err == nil {
+		err = c.givePipes(files)
+	}
 	if err != nil {
 		return nil, nil, err
 	}
@@ -48,6 +51,24 @@ func (e *Engine) Exec(c *Container, x Exec, files []*os.File) (*monitor.Conn, *o
 		return conn, received[0], nil
 	}
 	return conn, nil, nil
+}
+
+// givePipes makes pipes those of the root of a container with users of its own, who can
+// open them once more then, as /dev/stdout.
+func (c *Container) givePipes(files []*os.File) error {
+	if c.FirstID == 0 {
+		return nil
+	}
+	for _, file := range files {
+		info, err := file.Stat()
+		if err == nil && info.Mode()&os.ModeNamedPipe != 0 {
+			err = file.Chown(int(c.FirstID), int(c.FirstID))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // describeExec describes such a process as the runtime takes it. The monitor calls it,
