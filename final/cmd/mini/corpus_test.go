@@ -103,7 +103,7 @@ func TestCorpus(t *testing.T) {
 		t.Run(step.ID, func(t *testing.T) {
 			subject := subject
 			if step.ID == subject.Step {
-				subject = diskMini(t).asSubject()
+				subject = lendingMini(t).asSubject()
 			}
 			if step.ID == "05-cgroups" {
 				need.Cgroup(t, "memory", "cpu", "pids")

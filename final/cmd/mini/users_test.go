@@ -44,7 +44,7 @@ func (m *mini) upper(name string) string {
 // On disk everything belongs to whom it belongs to inside.
 func TestUsersOfItsOwn(t *testing.T) {
 	need.RealRoot(t)
-	m := diskMini(t)
+	m := lendingMini(t)
 	m.as = &syscall.Credential{Groups: []uint32{0, 4}} // which are nobody else's business
 	for _, name := range []string{"one", "two"} {
 		m.ok("run", "-d", "--name", name, "--userns", "auto", "-v", "data:/data", "base", "sleep",
@@ -127,7 +127,7 @@ func (m *mini) copiesOwners(name string) {
 // What is asked for beside users of its own is there for them.
 func TestUsersAndFlags(t *testing.T) {
 	need.RealRoot(t)
-	m := diskMini(t)
+	m := lendingMini(t)
 	dir := t.TempDir()
 	file := filepath.Join(dir, "f")
 	require.NoError(t, os.WriteFile(file, []byte("host\n"), 0o644))
