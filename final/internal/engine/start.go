@@ -96,13 +96,21 @@ func (e *Engine) spawn(c *Container, lock *os.File, attach bool) (*monitor.Conn,
 		args = append(args, "attach")
 	}
 	process, err := os.StartProcess("/proc/self/exe", args, &os.ProcAttr{
-		Dir: "/", Env: os.Environ(), Files: []*os.File{null, null, said, theirs, lock},
+		Dir: "/", Env: smallEnv(), Files: []*os.File{null, null, said, theirs, lock},
 		Sys: &syscall.SysProcAttr{Setsid: true, Cloneflags: unix.CLONE_NEWNS},
 	})
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("start the monitor: %w", err), ours.Close())
 	}
 	return ours, process.Release()
+}
+
+// smallEnv is our environment, with a word to Go's runtime first: no huge pages. A page of
+// 2 MiB for the heap is most of what a monitor needs, where the kernel gives such to all.
+//
+//	/sys/kernel/mm/transparent_hugepage/enabled:  [always] madvise never
+func smallEnv() []string {
+	return append([]string{"GODEBUG=disablethp=1," + os.Getenv("GODEBUG")}, os.Environ()...)
 }
 
 // makeStateDir makes the directory of a running container. The sockets in it have
