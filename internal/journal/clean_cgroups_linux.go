@@ -240,5 +240,6 @@ func removeCgroup(dir string) error {
 	}
 }
 
-// patience is how long the kernel may take to let go of what the dead had.
-const patience = 5 * time.Second
+// patience is how long the kernel may take to let go of what the dead had, on a machine
+// with much else to do.
+const patience = 30 * time.Second

@@ -180,13 +180,16 @@ func (c *cleaning) compare(ctx context.Context) {
 	before.Entries = slices.DeleteFunc(before.Entries, func(e Entry) bool {
 		return slices.Contains(before.Scope.Without, e.Kind)
 	})
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, settling)
 	defer cancel()
 	c.Since = base.title()
 	c.Differences = append(c.Differences, Settle(ctx, before)...)
 	c.Compared = append(before.Compared(), Settings)
 	maps.Copy(c.Unreadable, before.Unreadable)
 }
+
+// settling is how long the host may take to be as it was, when all is undone.
+const settling = 5 * time.Second
 
 // base is the oldest run of this boot that has a snapshot.
 func (c *cleaning) base() *stored {

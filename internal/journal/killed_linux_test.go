@@ -95,7 +95,7 @@ func TestKilledRunsAreCleaned(t *testing.T) {
 				killAt(t, moment, append(line, "--", "sleep", "1000")...)
 				left := clean(t)
 				assert.Empty(t, left.Differences, "%s after %s", step, after)
-				assert.Empty(t, settle(t, before, 5*time.Second), "%s after %s", step, after)
+				assert.Empty(t, settle(t, before, time.Minute), "%s after %s", step, after)
 				for _, a := range left.Actions {
 					assert.NotContains(t, []string{journal.Refused, journal.Kept}, a.Result, a.What)
 					undone[a.Kind]++
