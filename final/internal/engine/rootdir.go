@@ -104,11 +104,12 @@ func (e *Engine) removeWork(c *Container) error {
 // mounted in it: on the root could be a directory of the host's, which is not ours to
 // empty. rmdir(2) refuses a place where something is mounted.
 func (e *Engine) removeState(id string) error {
-	for _, place := range []string{e.rootfs(id), e.lentDir(id)} {
-		err := os.Remove(place)
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("something is mounted in %s: %w", e.stateDir(id), err)
-		}
+	if err := os.Remove(e.lentDir(id)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("something is lent in %s: %w", e.stateDir(id), err)
+	}
+	err := os.Remove(e.rootfs(id))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("something is mounted in %s: %w", e.stateDir(id), err)
 	}
 	return os.RemoveAll(e.stateDir(id))
 }
