@@ -83,7 +83,7 @@ func TestSystemCheck(t *testing.T) {
 	m := aloneMini(t)
 	m.ok("create", "--name", "web", "-v", "data:/data", "base", "sh")
 	id := m.ok("inspect", "-f", "{{.Id}}", "web")
-	m.ok("create", "--name", "torn", "base", "sh")
+	m.ok("create", "--name", "torn", "-v", "data:/d", "base", "sh")
 	torn := m.ok("inspect", "-f", "{{.Id}}", "torn")
 	assert.Empty(t, m.ok("system", "check"))
 

@@ -105,11 +105,12 @@ func (e *Engine) removeWork(c *Container) error {
 // empty. rmdir(2) refuses a place where something is mounted. The directory is renamed, for
 // an exec that is being started would put a file into it while it is removed.
 func (e *Engine) removeState(id string) error {
-	for _, place := range []string{e.rootfs(id), e.lentDir(id)} {
-		err := os.Remove(place)
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("something is mounted in %s: %w", e.stateDir(id), err)
-		}
+	if err := os.Remove(e.lentDir(id)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("something is lent in %s: %w", e.stateDir(id), err)
+	}
+	err := os.Remove(e.rootfs(id))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("something is mounted in %s: %w", e.stateDir(id), err)
 	}
 	gone := e.stateDir(id) + goneSuffix
 	err := os.RemoveAll(gone) // of somebody who was killed

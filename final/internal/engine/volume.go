@@ -83,7 +83,7 @@ func (e *Engine) source(c *Container, m volume.Mount) (string, error) {
 // releaseVolumes gives back a container's volumes. Those without a name that nobody else
 // has go with a container that removes itself, or that is removed with them.
 func (e *Engine) releaseVolumes(c *Container, anonymous bool) error {
-	if len(c.Mounts) == 0 {
+	if len(c.Mounts) == 0 && !c.Created.IsZero() { // else there is no record that would tell
 		return nil
 	}
 	store, err := e.Volumes()
