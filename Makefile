@@ -46,6 +46,11 @@ interop: ## podman, containerd, buildah and docker drive minirun: a table; as ro
 chaos: ## 500 operations of mini, and whoever is at work is killed now and then; as root
 	MINI_OPERATIONS=500 go test -count=1 -timeout 30m -run KilledAnywhere -v ./final/cmd/mini
 
+.PHONY: debian
+debian: ## a root of Debian's under mini, also with its own init: docs/debian.md is typed; as root
+	test/tutorial/debian-roots build/debian
+	go test -count=1 -run Debian -v ./test/tutorial
+
 .PHONY: newcomer
 newcomer: ## from a clean clone to the second step, as somebody new, offline
 	.ci/newcomer

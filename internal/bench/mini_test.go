@@ -26,6 +26,7 @@ func BenchmarkMini(b *testing.B) {
 	b.Run("run", benchmarkMiniRun)
 	b.Run("exec", benchmarkMiniExec)
 	b.Run("up", benchmarkMiniUp)
+	b.Run("import", benchmarkMiniImport)
 }
 
 // rounds is how often something is measured at most as often as that; 0 when this is the
@@ -104,12 +105,13 @@ func (e *engines) forget() {
 // do runs an engine and returns how long it took, in milliseconds.
 func (e *engines) do(name string, args ...string) float64 {
 	e.b.Helper()
-	return e.time(append(append([]string{}, e.commands[name]...), args...)...)
+	took := e.spend(append(append([]string{}, e.commands[name]...), args...)...)
+	return float64(took.clock.Microseconds()) / 1000
 }
 
-// time runs a command. What it says goes into a file, for what stays keeps it open. It may
+// spend runs a command. What it says goes into a file, for what stays keeps it open. It may
 // clean up when the own context has ended.
-func (e *engines) time(words ...string) float64 {
+func (e *engines) spend(words ...string) cost {
 	e.b.Helper()
 	said, err := os.Create(filepath.Join(e.dir, "said"))
 	require.NoError(e.b, err)
@@ -123,7 +125,7 @@ func (e *engines) time(words ...string) float64 {
 		text, _ := os.ReadFile(said.Name()) // it is for the message alone
 		require.NoError(e.b, err, "%v: %s", cmd.Args, text)
 	}
-	return float64(took.Microseconds()) / 1000
+	return cost{took, cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()}
 }
 
 // turns measures both and prints medians and ratio.

@@ -1,3 +1,4 @@
-// Package tutorial has no code: its test types what docs/tutorial-mini.md says to type, as
-// a person does who begins with mini, and holds what is printed against what stands there.
+// Package tutorial has no code: its tests type what docs/tutorial-mini.md and docs/debian.md
+// say to type, as a person does who begins with mini, and hold what is printed against what
+// stands there.
 package tutorial

@@ -28,9 +28,10 @@ func TestMain(m *testing.M) { os.Exit(sandbox.Run(host{m})) }
 // a container joins.
 type host struct{ *testing.M }
 
-// Controllers names what containers join beside memory, cpu and pids.
+// Controllers names what containers join beside memory, cpu and pids, and what systemd in
+// one wants to.
 func (host) Controllers() []string {
-	return []string{"blkio", "cpuacct", "cpuset", "devices", "freezer"}
+	return []string{"blkio", "cpuacct", "cpuset", "devices", "freezer", "name=systemd"}
 }
 
 // Everything in the tutorial prints what stands there, from the first build to an image

@@ -35,7 +35,7 @@ TOOLS=(chroot dash findmnt flock getcap ip lsns mount newgidmap newuidmap nft ns
   pstree setpriv strace umount unshare)
 # Modules, each with what it depends on. The first two are for the disk.
 MODULES=(virtio_pci virtio_blk overlay veth bridge dummy
-  nf_tables nf_conntrack nf_nat nft_ct nft_nat nft_masq nft_chain_nat)
+  nf_tables nf_conntrack nf_nat nft_ct nft_nat nft_masq nft_chain_nat nft_fib_ipv4)
 
 die() {
   echo "fast-vm: $*" >&2

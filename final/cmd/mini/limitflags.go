@@ -33,7 +33,7 @@ func (l *limitFlags) add(flags *pflag.FlagSet, r *engine.Request) {
 	flags.StringSliceVar(&h.CapAdd, "cap-add", nil, "a capability more, or ALL")
 	flags.StringSliceVar(&h.CapDrop, "cap-drop", nil, "a capability fewer, or ALL")
 	flags.StringArrayVar(&h.SecurityOpt, "security-opt", nil,
-		"no-new-privileges, seccomp=unconfined or seccomp=FILE")
+		"no-new-privileges, writable-cgroups=true, seccomp=unconfined or seccomp=FILE")
 	flags.BoolVar(&h.Privileged, "privileged", false, "all capabilities and devices, no filter")
 	flags.StringVar(&h.PidMode, "pid", "", "whose processes it sees: host, container:NAME")
 	flags.StringVar(&h.IpcMode, "ipc", "", "whose memory it shares: host, private, container:NAME")

@@ -1,6 +1,9 @@
 package main_test
 
 import (
+	"errors"
+	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -36,6 +39,35 @@ func TestLimitsAreTheKernels(t *testing.T) {
 			assert.Equal(t, want, text, file)
 		}
 	}
+	m.dividesItsCgroup()
+}
+
+// dividesItsCgroup has a container that may write to the cgroups it sees do so. It has one
+// of its own in each hierarchy, so none of what it makes is outside of that.
+func (m *mini) dividesItsCgroup() {
+	t := m.t
+	const divide = "for f in $(find /sys/fs/cgroup -name cgroup.procs); do " +
+		"mkdir ${f%cgroup.procs}below || exit 3; done"
+	r := m.do("exec", "web", "sh", "-c", divide)
+	assert.Equal(t, 3, r.status, "what is not asked for is not given")
+	m.ok("run", "-d", "--name", "init", "--network", "none",
+		"--security-opt", "writable-cgroups=true", "base", "sleep", "1000")
+	m.ok("exec", "init", "sh", "-c", divide)
+	id := m.ok("inspect", "-f", "{{.Id}}", "init")
+	made := 0
+	err := filepath.WalkDir("/sys/fs/cgroup", func(path string, _ fs.DirEntry, err error) error {
+		if filepath.Base(path) == "below" {
+			made++
+			assert.Contains(t, path, id)
+		}
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // somebody else's, which has gone meanwhile
+		}
+		return err
+	})
+	require.NoError(t, err)
+	assert.NotZero(t, made)
+	m.ok("rm", "-f", "init")
 }
 
 // cgroupFile reads a file of a process's cgroup in whichever hierarchy has it.
@@ -164,6 +196,26 @@ func TestRestartPolicy(t *testing.T) {
 	})
 	m.ok("stop", "ever")
 	assert.Equal(t, "exited", m.status("ever"))
+}
+
+// Whoever wants the end of a container while it is started again gets it.
+func TestRemovedWhileItStarts(t *testing.T) {
+	m := newMini(t)
+	paths, err := programs()
+	require.NoError(t, err)
+	dir := filepath.Dir(m.root)
+	slow, again := filepath.Join(dir, "slow"), filepath.Join(dir, "again")
+	script := fmt.Sprintf("#!/bin/sh\ncase \"$*\" in *create*) echo >> %s; sleep 0.5;; esac\n"+
+		"exec %s \"$@\"\n", again, paths["minirun"])
+	require.NoError(t, os.WriteFile(slow, []byte(script), 0o755))
+	m.ok("--runtime", slow, "run", "-d", "--name", "web", "--restart", "always", "base", "sh", "-c",
+		"test -e /before && exec sleep 1000; touch /before")
+	eventually(t, "it is being started again", func() bool {
+		text, err := os.ReadFile(again)
+		return err == nil && string(text) == "\n\n"
+	})
+	m.ok("rm", "-f", "web")
+	m.empty()
 }
 
 // The file for the ID is new, and gone if there is no container.

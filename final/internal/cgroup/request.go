@@ -47,6 +47,18 @@ func (h Host) Request(cgroupsPath, id string, l Limits) (Request, error) {
 	return r, nil
 }
 
+// Everywhere makes it a request for a cgroup in each hierarchy. A container that may write
+// to what it sees of them, as systemd in it wants, would else do so in the host's own
+// cgroup wherever it has none.
+func (r *Request) Everywhere(h Host) {
+	for _, hierarchy := range h.Hierarchies {
+		if hierarchy.Version == 1 {
+			r.Wished = append(r.Wished, hierarchy.Controllers...)
+		}
+	}
+	r.Wished = append(r.Wished, "cgroup") // version 2, also without a controller
+}
+
 // accounting lists the controllers that tell what a container uses, by their names
 // on version 1 and 2.
 func accounting() []string {

@@ -134,10 +134,22 @@ func (e *Engine) limit(c *Container, spec *specs.Spec) error {
 	if err := addDevices(spec, h.Devices); err != nil {
 		return err
 	}
+	if slices.Contains(h.SecurityOpt, writableCgroups) {
+		makeWritable(spec, "cgroup")
+	}
 	if h.Privileged {
 		return e.privilege(spec)
 	}
 	return nil
+}
+
+// makeWritable lets a container write where a kind of file system is mounted.
+func makeWritable(spec *specs.Spec, kind string) {
+	for i := range spec.Mounts {
+		if m := &spec.Mounts[i]; m.Type == kind {
+			m.Options = slices.DeleteFunc(m.Options, func(o string) bool { return o == "ro" })
+		}
+	}
 }
 
 // addDevices adds devices of the host's.
@@ -179,12 +191,8 @@ func deviceNode(path, inside string) (specs.LinuxDevice, error) {
 // privilege takes away what keeps a container from the host's devices and settings.
 func (e *Engine) privilege(spec *specs.Spec) error {
 	spec.Linux.MaskedPaths, spec.Linux.ReadonlyPaths = nil, nil
-	for i := range spec.Mounts {
-		m := &spec.Mounts[i]
-		if m.Type == "sysfs" || m.Type == "cgroup" {
-			m.Options = slices.DeleteFunc(m.Options, func(o string) bool { return o == "ro" })
-		}
-	}
+	makeWritable(spec, "sysfs")
+	makeWritable(spec, "cgroup")
 	if !e.ids.all() {
 		return nil // no device can be made in a user namespace
 	}

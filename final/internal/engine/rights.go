@@ -82,14 +82,20 @@ func (h *HostConfig) checkRights() error {
 	for _, option := range h.SecurityOpt {
 		name, value, _ := strings.Cut(option, "=")
 		known := name == "seccomp" && value != "" ||
-			slices.Contains([]string{"no-new-privileges", "no-new-privileges:true"}, option)
+			slices.Contains([]string{
+				"no-new-privileges", "no-new-privileges:true", writableCgroups,
+				"writable-cgroups=false",
+			}, option)
 		if !known {
 			return fmt.Errorf("--security-opt %q is none of no-new-privileges, "+
-				"seccomp=unconfined, seccomp=FILE", option)
+				"seccomp=unconfined, seccomp=FILE, %s", option, writableCgroups)
 		}
 	}
 	return nil
 }
+
+// writableCgroups is the option of a container that divides its own cgroup, as an init does.
+const writableCgroups = "writable-cgroups=true"
 
 // noNewPrivileges reports whether the container's programs cannot gain rights.
 func (h *HostConfig) noNewPrivileges() bool {

@@ -153,8 +153,12 @@ func (m *Monitor) running(pid int, s streams, console *os.File) error {
 		go m.watch(m.gone)
 	}
 	err = m.o.Save(m.state)
+	final := m.final
 	m.mu.Unlock()
 	m.o.Tell("start", nil)
+	if final {
+		_ = m.signal(unix.SIGKILL) // whoever asked for the end found no process yet
+	}
 	return err
 }
 

@@ -193,7 +193,7 @@ func (m *Monitor) stop(conn *Conn, s unix.Signal, patience time.Duration) error 
 	m.asked = s != unix.SIGKILL
 	m.mu.Unlock()
 	if process == nil {
-		return nil // it waits to be started again, and is not
+		return nil // it waits to be started again, and is not, or ends when it runs
 	}
 	_ = m.signal(s) // it may have ended meanwhile
 	if paused {

@@ -148,6 +148,9 @@ func (c *compiler) limits() error {
 		c.scope.Request = op.Request
 	} else {
 		op.Request, err = c.host.Cgroups.Request(l.CgroupsPath, c.id, limits)
+		if c.writesCgroups() {
+			op.Request.Everywhere(c.host.Cgroups)
+		}
 	}
 	if err != nil {
 		return err
@@ -193,13 +196,17 @@ func (c *compiler) owner() (uid uint32, asked bool) {
 	} else if _, joins := spec.Namespace(c.config, specs.UserNamespace); joins {
 		return 0, false
 	}
-	writable := slices.ContainsFunc(c.config.Mounts, func(m specs.Mount) bool {
+	isV2 := slices.ContainsFunc(c.places, func(p cgroup.Place) bool { return p.Version == 2 })
+	may := uid != c.host.UID && c.host.UID == 0
+	return uid, may && isV2 && c.writesCgroups() && c.makes(specs.CgroupNamespace)
+}
+
+// writesCgroups reports whether the container sees cgroups where it may write to them.
+func (c *compiler) writesCgroups() bool {
+	return slices.ContainsFunc(c.config.Mounts, func(m specs.Mount) bool {
 		isCgroup := m.Type == "cgroup" || m.Type == "cgroup2"
 		return isCgroup && !slices.Contains(m.Options, "ro")
 	})
-	isV2 := slices.ContainsFunc(c.places, func(p cgroup.Place) bool { return p.Version == 2 })
-	may := uid != c.host.UID && c.host.UID == 0
-	return uid, may && isV2 && writable && c.makes(specs.CgroupNamespace)
 }
 
 // startScope compiles how init, which is there already, comes into a cgroup of systemd's.
