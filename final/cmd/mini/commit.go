@@ -31,7 +31,9 @@ func newCommit(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			img, err := e.Commit(c, o)
+			ctx, stop := interruptible(cmd)
+			defer stop()
+			img, err := e.Commit(ctx, c, o)
 			if err != nil {
 				return about("commit", args[0], err)
 			}

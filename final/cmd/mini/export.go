@@ -26,7 +26,7 @@ func newExport(a *app) *cobra.Command {
 			}
 			write := func(w io.Writer) error { return e.Export(c, w) }
 			if output != "" {
-				err = writeWhole(output, write)
+				err = writeWhole(cmd, output, write)
 			} else if err = notForTerminal(); err == nil {
 				err = write(cmd.OutOrStdout())
 			}

@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"archive/tar"
 	"bytes"
 	"io"
 	"log"
@@ -222,6 +223,31 @@ func TestPullIsInterrupted(t *testing.T) {
 		cmd.Stderr = &said
 		require.NoError(t, cmd.Start())
 		<-asked
+		require.NoError(t, cmd.Process.Signal(unix.SIGINT))
+		_ = cmd.Wait() // whose status is looked at
+		assert.Equal(t, 128+2, cmd.ProcessState.ExitCode(), said.String())
+		assert.Regexp(t, "^mini: .*: interrupted\n$", warnings.ReplaceAllString(said.String(), ""))
+	}
+	assert.Equal(t, before, m.names())
+	assert.Empty(t, m.ok("system", "check"))
+}
+
+// Ctrl-C ends who waits for more of an archive, and nothing stays of what there was.
+func TestImportIsInterrupted(t *testing.T) {
+	m := newImages(t)
+	before := m.names()
+	for _, args := range [][]string{{"import", "-", "half"}, {"load"}} {
+		cmd := m.command(args...)
+		var said bytes.Buffer
+		cmd.Stderr = &said
+		in, err := cmd.StdinPipe()
+		require.NoError(t, err)
+		require.NoError(t, cmd.Start())
+		archive := tar.NewWriter(in)
+		const large = 8 << 20
+		require.NoError(t, archive.WriteHeader(&tar.Header{Name: "half", Mode: 0o600, Size: large}))
+		_, err = archive.Write(make([]byte, large/2)) // more than a pipe holds: it is being read
+		require.NoError(t, err)
 		require.NoError(t, cmd.Process.Signal(unix.SIGINT))
 		_ = cmd.Wait() // whose status is looked at
 		assert.Equal(t, 128+2, cmd.ProcessState.ExitCode(), said.String())

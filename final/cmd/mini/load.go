@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -24,7 +25,9 @@ func newLoad(a *app) *cobra.Command {
 		GroupID: groupImages,
 		Args:    arguments(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			images, err := a.load(input)
+			ctx, stop := interruptible(cmd)
+			defer stop()
+			images, err := a.load(ctx, input)
 			if err != nil || quiet {
 				return err
 			}
@@ -45,27 +48,31 @@ func newLoad(a *app) *cobra.Command {
 }
 
 // load takes in an archive.
-func (a *app) load(input string) ([]image.Saved, error) {
+func (a *app) load(ctx context.Context, input string) ([]image.Saved, error) {
 	store, err := a.images()
 	if err != nil {
 		return nil, fmt.Errorf("load: %w", err)
 	}
-	r, err := openInput(input)
+	r, err := openInput(ctx, input)
 	if err != nil {
 		return nil, fmt.Errorf("load: %w", err)
 	}
 	return store.Load(r)
 }
 
-// openInput opens a file, or standard input.
-func openInput(path string) (io.ReadCloser, error) {
+// openInput opens a file, or standard input, to be read until a context ends.
+func openInput(ctx context.Context, path string) (io.ReadCloser, error) {
 	if path != "-" {
-		return os.Open(path)
+		file, err := os.Open(path)
+		if err != nil {
+			return nil, err
+		}
+		return readUntil(ctx, file), nil
 	}
 	if term.IsTerminal(int(os.Stdin.Fd())) {
 		return nil, fmt.Errorf("%w: an archive cannot be typed: name a file", errUsage)
 	}
-	return io.NopCloser(os.Stdin), nil
+	return readUntil(ctx, os.Stdin), nil
 }
 
 // newImport makes `mini import`.
@@ -81,7 +88,9 @@ func newImport(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			img, err := a.importTar(config, args)
+			ctx, stop := interruptible(cmd)
+			defer stop()
+			img, err := a.importTar(ctx, config, args)
 			if err != nil {
 				return fmt.Errorf("import %s: %w", args[0], err)
 			}
@@ -112,7 +121,9 @@ func importConfig(from, message, platform string) (image.Config, error) {
 }
 
 // importTar makes the image.
-func (a *app) importTar(config image.Config, args []string) (*image.Image, error) {
+func (a *app) importTar(ctx context.Context, config image.Config, args []string) (
+	*image.Image, error,
+) {
 	var names []image.Reference
 	if len(args) > 1 {
 		ref, err := image.ParseReference(args[1])
@@ -125,7 +136,7 @@ func (a *app) importTar(config image.Config, args []string) (*image.Image, error
 	if err != nil {
 		return nil, err
 	}
-	r, err := openInput(args[0])
+	r, err := openInput(ctx, args[0])
 	if err != nil {
 		return nil, err
 	}

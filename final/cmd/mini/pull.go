@@ -1,15 +1,12 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"os/signal"
 	"strings"
 
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/spf13/cobra"
-	"golang.org/x/sys/unix"
 
 	"lab/final/internal/engine"
 	"lab/final/internal/image"
@@ -54,15 +51,6 @@ func newPull(a *app) *cobra.Command {
 	f.add(cmd)
 	cmd.Flags().StringVar(&f.platform, "platform", "", "for which machine: OS/ARCH[/VARIANT]")
 	return cmd
-}
-
-// interruptible is a context that Ctrl-C ends.
-func interruptible(cmd *cobra.Command) (ctx context.Context, stop func()) {
-	ctx = cmd.Context()
-	if ctx == nil {
-		ctx = context.Background()
-	}
-	return signal.NotifyContext(ctx, unix.SIGINT, unix.SIGTERM)
 }
 
 // client is how a verb speaks to registries; show is nil where there is no progress.

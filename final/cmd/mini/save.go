@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"lab/final/internal/engine"
 	"lab/final/internal/image"
 )
 
@@ -53,7 +54,7 @@ func (a *app) save(cmd *cobra.Command, output string, words []string) error {
 		return errors.Join(store.Save(buffered, images), buffered.Flush())
 	}
 	if output != "" {
-		err = writeWhole(output, write)
+		err = writeWhole(cmd, output, write)
 	} else if err = notForTerminal(); err == nil {
 		err = write(cmd.OutOrStdout())
 	}
@@ -87,14 +88,16 @@ func (a *app) toSave(words []string) ([]image.Saved, error) {
 	return all, nil
 }
 
-// writeWhole writes a file wholly or not at all.
-func writeWhole(path string, write func(io.Writer) error) error {
+// writeWhole writes a file wholly or not at all, whoever interrupts it.
+func writeWhole(cmd *cobra.Command, path string, write func(io.Writer) error) error {
+	ctx, stop := interruptible(cmd)
+	defer stop()
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-")
 	if err != nil {
 		return err
 	}
 	defer os.Remove(f.Name())
-	err = write(f)
+	err = write(engine.WriteUntil(ctx, f))
 	if err := errors.Join(err, f.Chmod(0o644), f.Close()); err != nil {
 		return err
 	}

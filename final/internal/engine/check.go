@@ -117,7 +117,7 @@ func (x *examination) container(id string) error {
 			c.Name), func() error { return ignore(x.Engine.mend(c), ErrNotFound) })
 	case !c.isUp() && (isThere(x.stateDir(id)) || x.idle[id]):
 		x.tell(fmt.Sprintf("container %s (%s) has something left of a start that was interrupted",
-			short(id), c.Name), func() error { return x.sweep(c) })
+			short(id), c.Name), func() error { return errors.Join(x.sweep(c), x.dropCgroup(id)) })
 	}
 	return nil
 }

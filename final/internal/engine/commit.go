@@ -3,6 +3,7 @@
 package engine
 
 import (
+	"context"
 	"errors"
 	"io"
 	"slices"
@@ -37,23 +38,23 @@ func (e *Engine) Diff(c *Container) ([]layer.Change, error) {
 
 // Commit makes an image of a container: that of which it was made, and one more layer of
 // what it has changed.
-func (e *Engine) Commit(c *Container, o Commit) (img *image.Image, err error) {
+func (e *Engine) Commit(ctx context.Context, c *Container, o Commit) (img *image.Image, err error) {
 	err = e.locked(c, func(c *Container) error {
 		if o.Pause && c.State.Running && !c.State.Paused {
 			if err := e.Pause(c); err != nil {
 				return err
 			}
-			img, err = e.commit(c, o)
+			img, err = e.commit(ctx, c, o)
 			return errors.Join(err, e.Unpause(c))
 		}
-		img, err = e.commit(c, o)
+		img, err = e.commit(ctx, c, o)
 		return err
 	})
 	return img, err
 }
 
 // commit makes the image. The store is held until it is named.
-func (e *Engine) commit(c *Container, o Commit) (*image.Image, error) {
+func (e *Engine) commit(ctx context.Context, c *Container, o Commit) (*image.Image, error) {
 	store, err := e.Images()
 	if err != nil {
 		return nil, err
@@ -74,7 +75,7 @@ func (e *Engine) commit(c *Container, o Commit) (*image.Image, error) {
 	layers := base.Layers()
 	if len(changes) > 0 {
 		l, err := store.AddLayer(func(w io.Writer) error {
-			return layer.Write(w, e.Upper(c), layer.WriteOptions{})
+			return layer.Write(WriteUntil(ctx, w), e.Upper(c), layer.WriteOptions{})
 		})
 		if err != nil {
 			return nil, err
@@ -89,6 +90,23 @@ func (e *Engine) commit(c *Container, o Commit) (*image.Image, error) {
 		return nil, err
 	}
 	return store.Put(config, layers, o.Names...)
+}
+
+// WriteUntil writes until a context ends.
+func WriteUntil(ctx context.Context, to io.Writer) io.Writer { return untilDone{ctx, to} }
+
+// untilDone is what WriteUntil writes to.
+type untilDone struct {
+	ctx context.Context //nolint:containedctx // It is all that this adds to a writer.
+	to  io.Writer
+}
+
+// Write writes, or says why not.
+func (u untilDone) Write(p []byte) (int, error) {
+	if err := u.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return u.to.Write(p)
 }
 
 // imageConfig is the configuration of the image that a container becomes.

@@ -21,7 +21,7 @@ const lost = 255
 // was started. What may still run of the container is ended first. The container is
 // locked.
 func (e *Engine) mend(c *Container) error {
-	if err := e.sweep(c); err != nil {
+	if err := errors.Join(e.sweep(c), e.dropCgroup(c.ID)); err != nil {
 		return err
 	}
 	c.State.Status, c.State.ExitCode, c.State.Pid = monitor.Gone, lost, 0
@@ -39,7 +39,7 @@ func (e *Engine) mend(c *Container) error {
 // a container that ended in order is gone, and so are all after a reboot.
 func (e *Engine) sweep(c *Container) error {
 	if !isThere(e.stateDir(c.ID)) {
-		return e.release(c)
+		return e.disconnect(c)
 	}
 	if err := e.deleteRun(c); err != nil {
 		return err

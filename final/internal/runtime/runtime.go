@@ -88,7 +88,7 @@ func (r *Runtime) claim(id string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return r.lock(id)
+	return r.lockPatiently(id) // whoever lists containers may be looking at it
 }
 
 // lock locks a container, so that nobody else changes it meanwhile. Closing the file
