@@ -113,7 +113,7 @@ func (e *Engine) removeState(id string) error {
 		return fmt.Errorf("something is mounted in %s: %w", e.stateDir(id), err)
 	}
 	gone := e.stateDir(id) + goneSuffix
-	err := os.RemoveAll(gone) // of somebody who was killed
+	err = os.RemoveAll(gone) // of somebody who was killed
 	if err == nil {
 		err = os.Rename(e.stateDir(id), gone)
 	}
