@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -246,10 +247,22 @@ func (c *chaos) killAny() {
 			c.mu.Lock()
 			c.killed[name]++
 			c.mu.Unlock()
+			awaitEnd(c.t, fd)
 		}
 		_ = unix.Close(fd) // it was only looked at
 		return
 	}
+}
+
+// awaitEnd waits until a process is dead: nobody could tell before that it is lost.
+func awaitEnd(t *testing.T, pidfd int) {
+	t.Helper()
+	ready := []unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}}
+	_, err := unix.Poll(ready, int(long.Milliseconds()))
+	for errors.Is(err, unix.EINTR) {
+		_, err = unix.Poll(ready, int(long.Milliseconds()))
+	}
+	assert.NoError(t, err)
 }
 
 // links are the names of this host's network interfaces.
