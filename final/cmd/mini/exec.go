@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"sync"
+	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
@@ -178,7 +179,10 @@ func (f *execFlags) atTerminal(e *engine.Engine, c *engine.Container, keys []byt
 	ended := make(chan end, 1)
 	go func() {
 		status, err := awaitExit(conn)
-		<-shown
+		select {
+		case <-shown:
+		case <-time.After(lastWords): // what it has left running holds its terminal
+		}
 		ended <- end{status, err}
 	}()
 	for {
@@ -192,6 +196,10 @@ func (f *execFlags) atTerminal(e *engine.Engine, c *engine.Container, keys []byt
 		}
 	}
 }
+
+// lastWords is how long what a process has said at its terminal may take to come here when
+// it has ended.
+const lastWords = 2 * time.Second
 
 // typeTo passes on what is typed, until the keys are that leave.
 func typeTo(console io.Writer, keys []byte) error {

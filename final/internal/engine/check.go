@@ -178,33 +178,46 @@ func (x *examination) runs() error {
 	}
 	for _, path := range paths {
 		id := filepath.Base(path)
-		if strings.HasSuffix(id, goneSuffix) {
-			x.tell(path+" was not removed wholly", func() error { return os.RemoveAll(path) })
-			continue
-		}
-		if len(id) != idLength || !isThere(path) {
-			continue
-		}
-		c, err := x.read(id)
 		switch {
-		case err == nil && c.isUp():
-			continue // it is at work
-		case filepath.Dir(path) == x.State && x.exists(id), err != nil && x.exists(id):
-			continue // it was told of already
-		case err != nil:
-			c = &Container{ID: id, RuntimePath: x.Runtime}
-		}
-		if filepath.Dir(path) != x.State {
-			c.RuntimePath = filepath.Base(filepath.Dir(path))
-		}
-		x.tell(path+" is of no container that runs", func() error {
-			var err error
-			if c.RuntimePath, err = runtimePath(c.RuntimePath); err != nil {
+		case strings.HasSuffix(id, goneSuffix):
+			x.tell(path+" was not removed wholly", func() error { return os.RemoveAll(path) })
+		case len(id) == idLength && isThere(path):
+			if err := x.run(path, id); err != nil {
 				return err
 			}
-			return errors.Join(os.MkdirAll(x.stateDir(id), 0o700), x.sweep(c))
-		})
+		}
 	}
+	return nil
+}
+
+// run looks at a directory of one, unless somebody is at work on the container.
+func (x *examination) run(path, id string) error {
+	lock, err := x.flock(id, unix.LOCK_EX|unix.LOCK_NB)
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		return nil
+	}
+	if err == nil {
+		defer lock.Close()
+	}
+	c, err := x.read(id)
+	switch {
+	case err == nil && c.isUp():
+		return nil // it is at work
+	case filepath.Dir(path) == x.State && x.exists(id), err != nil && x.exists(id):
+		return nil // it was told of already
+	case err != nil:
+		c = &Container{ID: id, RuntimePath: x.Runtime}
+	}
+	if filepath.Dir(path) != x.State {
+		c.RuntimePath = filepath.Base(filepath.Dir(path))
+	}
+	x.tell(path+" is of no container that runs", func() error {
+		var err error
+		if c.RuntimePath, err = runtimePath(c.RuntimePath); err != nil {
+			return err
+		}
+		return errors.Join(os.MkdirAll(x.stateDir(id), 0o700), x.sweep(c))
+	})
 	return nil
 }
 

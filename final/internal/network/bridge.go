@@ -47,8 +47,11 @@ func (s *Store) bridgeName(h *netlink.Handle, name string) (string, error) {
 			return defaultBridge, nil
 		}
 	}
-	return "mini-" + hash(s.dir+"/"+name), nil
+	return s.ownName(name), nil
 }
+
+// ownName is a name that the bridge of no other store's network has.
+func (s *Store) ownName(network string) string { return "mini-" + hash(s.dir+"/"+network) }
 
 // Bridge tells the name of the bridge of a network, or none if it is not in use.
 func (s *Store) Bridge(name string) (string, error) {
@@ -102,34 +105,46 @@ func (s *Store) openBridge(h *netlink.Handle, n Network) (netlink.Link, error) {
 	return s.makeBridge(h, n)
 }
 
-// makeBridge makes the bridge of a network, or nothing.
+// makeBridge makes the bridge of a network, or nothing. A link is born without an alias: it
+// has a name of its own until it has one, so that it is known whoever is killed.
 func (s *Store) makeBridge(h *netlink.Handle, n Network) (netlink.Link, error) {
 	name, err := s.bridgeName(h, n.Name)
+	if err == nil {
+		err = dropLink(h, s.ownName(n.Name))
+	}
 	if err != nil {
 		return nil, err
 	}
 	attrs := netlink.NewLinkAttrs()
-	attrs.Name, attrs.Alias, attrs.Flags = name, s.alias(n.Name), net.FlagUp
+	attrs.Name = s.ownName(n.Name)
 	// A bridge without an address of its own takes a port's, and the containers' caches
 	// are wrong when that port goes.
 	attrs.HardwareAddr = mac(n.Gateway)
 	bridge := &netlink.Bridge{LinkAttrs: attrs}
-	// ip link add mini0 up address 02:6d:0a:4d:00:01 type bridge
+	// ip link add mini-1a2b3c4d address 02:6d:0a:4d:00:01 type bridge
 	if err := h.LinkAdd(bridge); err != nil {
 		return nil, fmt.Errorf("make bridge %s: %w", name, err)
 	}
-	if err := s.furnishBridge(h, bridge, n); err != nil {
+	if err := s.furnishBridge(h, bridge, name, n); err != nil {
 		return nil, errors.Join(err, h.LinkDel(bridge))
 	}
 	return bridge, nil
 }
 
 // furnishBridge gives a new bridge all that it needs.
-func (s *Store) furnishBridge(h *netlink.Handle, bridge netlink.Link, n Network) error {
-	name := bridge.Attrs().Name
-	// ip link set mini0 alias 'mini network bridge of …'
+func (s *Store) furnishBridge(h *netlink.Handle, bridge netlink.Link, name string, n Network) error {
+	// ip link set mini-1a2b3c4d alias 'mini network bridge of …'
 	if err := h.LinkSetAlias(bridge, s.alias(n.Name)); err != nil {
 		return fmt.Errorf("alias of %s: %w", name, err)
+	}
+	// ip link set mini-1a2b3c4d name mini0
+	if err := h.LinkSetName(bridge, name); err != nil {
+		return fmt.Errorf("name bridge %s: %w", name, err)
+	}
+	bridge.Attrs().Name = name
+	// ip link set mini0 up
+	if err := h.LinkSetUp(bridge); err != nil {
+		return fmt.Errorf("set %s up: %w", name, err)
 	}
 	// What the host sends to a published port of 127.0.0.1 leaves through the bridge,
 	// and so do no other packets with such an address: a rule sees to it.
@@ -148,13 +163,22 @@ func (s *Store) dropBridge(name string) error {
 		return err
 	}
 	defer h.Close()
-	bridge, err := s.findBridge(h, name)
-	if bridge == nil || err != nil {
+	bridge, err := s.bridgeName(h, name)
+	if err != nil {
 		return err
 	}
-	// ip link delete mini0
-	if err := h.LinkDel(bridge); err != nil && !gone(err) {
-		return fmt.Errorf("delete %s: %w", bridge.Attrs().Name, err)
+	return dropLink(h, bridge)
+}
+
+// dropLink removes a link if there is one of that name.
+func dropLink(h *netlink.Handle, name string) error {
+	link, err := h.LinkByName(name)
+	if err == nil {
+		// ip link delete mini0
+		err = h.LinkDel(link)
+	}
+	if err != nil && !gone(err) {
+		return fmt.Errorf("delete %s: %w", name, err)
 	}
 	return nil
 }

@@ -28,12 +28,12 @@ func (s *Store) Left() ([]string, error) {
 		return nil, err
 	}
 	defer h.Close()
-	used, _, err := s.sortNetworks(h, living)
+	used, unused, err := s.sortNetworks(h, living)
 	if err != nil {
 		return nil, err
 	}
 	var left []string
-	stray, err := s.stray(h, used, living)
+	stray, err := s.stray(h, used, unused, living)
 	for _, l := range stray {
 		left = append(left, "the link "+l.Attrs().Name+" is of no container's network")
 	}
@@ -57,11 +57,11 @@ func (s *Store) ClearLeft() error {
 		return err
 	}
 	defer h.Close()
-	used, _, err := s.sortNetworks(h, living)
+	used, unused, err := s.sortNetworks(h, living)
 	if err != nil {
 		return err
 	}
-	stray, err := s.stray(h, used, living)
+	stray, err := s.stray(h, used, unused, living)
 	for _, l := range stray {
 		// ip link delete mini-1a2b3c4d
 		if failed := h.LinkDel(l); failed != nil && !gone(failed) {
@@ -71,9 +71,11 @@ func (s *Store) ClearLeft() error {
 	return errors.Join(err, s.settle(living))
 }
 
-// stray are the bridges of this store that nobody uses, and the ports of those in use that
-// are no container's.
-func (s *Store) stray(h *netlink.Handle, used []link, living []Lease) ([]netlink.Link, error) {
+// stray are the bridges of this store that nobody uses, or that were never finished, and the
+// ports of those in use that are no container's.
+func (s *Store) stray(
+	h *netlink.Handle, used, unused []link, living []Lease,
+) ([]netlink.Link, error) {
 	all, err := dump(h.LinkList)
 	if err != nil {
 		return nil, fmt.Errorf("list the links: %w", err)
@@ -81,6 +83,10 @@ func (s *Store) stray(h *netlink.Handle, used []link, living []Lease) ([]netlink
 	bridges, inUse := map[string]bool{}, map[int]bool{}
 	for _, l := range used {
 		bridges[l.bridge] = true
+	}
+	unfinished := map[string]bool{}
+	for _, l := range append(append([]link{}, used...), unused...) {
+		unfinished[s.ownName(l.Name)] = true
 	}
 	ports := map[string]bool{}
 	for _, l := range living {
@@ -94,7 +100,7 @@ func (s *Store) stray(h *netlink.Handle, used []link, living []Lease) ([]netlink
 		switch {
 		case bridges[a.Name]:
 			inUse[a.Index] = true
-		case s.hasAlias(a.Alias):
+		case s.hasAlias(a.Alias), a.Alias == "" && unfinished[a.Name]:
 			left = append(left, l)
 		}
 	}
