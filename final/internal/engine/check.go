@@ -115,7 +115,7 @@ func (x *examination) container(id string) error {
 	case c.isLost():
 		x.tell(fmt.Sprintf("container %s (%s) was running, and its monitor is gone", short(id),
 			c.Name), func() error { return ignore(x.Engine.mend(c), ErrNotFound) })
-	case !c.isUp() && (isThere(x.stateDir(id)) || x.idle[id]):
+	case !c.isUp() && !c.State.Monitor.Alive() && (isThere(x.stateDir(id)) || x.idle[id]):
 		x.tell(fmt.Sprintf("container %s (%s) has something left of a start that was interrupted",
 			short(id), c.Name), func() error { return errors.Join(x.sweep(c), x.dropCgroup(id)) })
 	}
@@ -201,8 +201,8 @@ func (x *examination) run(path, id string) error {
 	}
 	c, err := x.read(id)
 	switch {
-	case err == nil && c.isUp():
-		return nil // it is at work
+	case err == nil && (c.isUp() || c.State.Monitor.Alive()):
+		return nil // it is at work, or about to end
 	case filepath.Dir(path) == x.State && x.exists(id), err != nil && x.exists(id):
 		return nil // it was told of already
 	case err != nil:
