@@ -64,9 +64,12 @@ func TestKilledAnywhere(t *testing.T) {
 	workers.Wait()
 	t.Log("killed:", c.killed, "images:", len(c.images), "volumes:", len(c.volumes))
 
-	r := c.do("system", "check", "--repair")
-	require.Zero(t, r.status, r.out+r.err)
-	require.Empty(t, c.ok("system", "check"))
+	// Who is still at work is left alone, and may leave something a moment later.
+	eventually(t, "all is mended", func() bool {
+		r := c.do("system", "check", "--repair")
+		require.Zero(t, r.status, r.out+r.err)
+		return c.do("system", "check").status == 0
+	})
 	c.intact()
 	for id := range strings.FieldsSeq(c.ok("ps", "-aq")) {
 		c.ok("rm", "-f", id)

@@ -77,6 +77,9 @@ func (x *examination) networks() error {
 	}
 	dead, err := store.Dead()
 	for _, l := range dead {
+		if c, err := x.read(l.ID); err == nil && c.State.Monitor.Alive() {
+			continue // who is about to give it back
+		}
 		x.tell(fmt.Sprintf("container %s (%s) is dead and has an address", short(l.ID), l.Name),
 			func() error { return store.Detach(l.ID) })
 	}
