@@ -131,8 +131,10 @@ func (s *Store) makeBridge(h *netlink.Handle, n Network) (netlink.Link, error) {
 	return bridge, nil
 }
 
-// furnishBridge gives a new bridge all that it needs.
-func (s *Store) furnishBridge(h *netlink.Handle, bridge netlink.Link, name string, n Network) error {
+// furnishBridge gives a new bridge all that it needs, its name first.
+func (s *Store) furnishBridge(
+	h *netlink.Handle, bridge netlink.Link, name string, n Network,
+) error {
 	// ip link set mini-1a2b3c4d alias 'mini network bridge of …'
 	if err := h.LinkSetAlias(bridge, s.alias(n.Name)); err != nil {
 		return fmt.Errorf("alias of %s: %w", name, err)
