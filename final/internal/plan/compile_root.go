@@ -148,7 +148,10 @@ func (c *compiler) mountCgroup(index int, target string, flags uintptr) {
 		attrs.Set |= unix.MOUNT_ATTR_RDONLY
 	}
 	bind := Bind{Source: dir, Target: target, Attrs: attrs}
-	if !c.makes(specs.CgroupNamespace) {
+	// Where the host's /sys is bound with all that is in it, version 2 is there already, and
+	// the kernel mounts no file system twice at one place (EBUSY).
+	twice := hierarchy.Version == 2 && c.isBound("/sys")
+	if twice || !c.makes(specs.CgroupNamespace) {
 		c.add(TitleCgroups, Init, "", bind)
 		return
 	}
@@ -171,7 +174,7 @@ func (c *compiler) dev() error {
 		same := func(n device.Node) bool { return n.Path == node.Path }
 		nodes = append(slices.DeleteFunc(nodes, same), node)
 	}
-	if c.devIsBound() {
+	if c.isBound("/dev") {
 		nodes = nil
 	}
 	for _, node := range nodes {
@@ -182,13 +185,13 @@ func (c *compiler) dev() error {
 		c.add(TitleMount, Init, "", Node{node})
 		c.orElse("EPERM", BindNode{node})
 	}
-	if !c.devIsBound() {
+	if !c.isBound("/dev") {
 		for _, link := range device.Links() {
 			c.add(TitleMount, Init, "", Link{link})
 		}
 	}
 	if c.config.Process.Terminal {
-		c.terminal(c.config.Process, !c.devIsBound())
+		c.terminal(c.config.Process, !c.isBound("/dev"))
 	}
 	return nil
 }
@@ -202,10 +205,10 @@ func (c *compiler) terminal(p *specs.Process, dev bool) {
 	c.add(TitleMount, Init, "", op)
 }
 
-// devIsBound reports whether /dev is a directory of the host's.
-func (c *compiler) devIsBound() bool {
+// isBound reports whether a directory, such as /dev, is one of the host's.
+func (c *compiler) isBound(dir string) bool {
 	for _, m := range c.config.Mounts {
-		if path.Clean("/"+m.Destination) == "/dev" {
+		if path.Clean("/"+m.Destination) == dir {
 			h, err := sortOptions(m.Options)
 			return err == nil && (h.bind || m.Type == "bind")
 		}

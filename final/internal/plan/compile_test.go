@@ -244,6 +244,39 @@ func TestLastVariableCounts(t *testing.T) {
 	t.Fatal("nothing is executed")
 }
 
+// Version 2 comes along with the host's /sys, and cannot be mounted at its place once more.
+func TestCgroupsBelowBoundSys(t *testing.T) {
+	for _, bound := range []bool{false, true} {
+		c := ask(t, "default")
+		c.Config.Linux.Namespaces = append(c.Config.Linux.Namespaces,
+			specs.LinuxNamespace{Type: specs.CgroupNamespace})
+		for i, m := range c.Config.Mounts {
+			if bound && m.Destination == "/sys" {
+				c.Config.Mounts[i] = specs.Mount{
+					Destination: "/sys", Source: "/sys", Type: "bind", Options: []string{"rbind"},
+				}
+			}
+		}
+		p, err := plan.Compile(c, v2())
+		require.NoError(t, err)
+		mounts, binds := 0, 0
+		for _, op := range p.Create {
+			switch a := op.Do.(type) {
+			case plan.Mount:
+				if a.Type == "cgroup2" {
+					mounts++
+				}
+			case plan.Bind:
+				if strings.HasSuffix(a.Target, "/sys/fs/cgroup") {
+					binds++
+				}
+			}
+		}
+		want := map[bool][]int{false: {1, 0}, true: {0, 1}}[bound]
+		assert.Equal(t, want, []int{mounts, binds}, "bound %t", bound)
+	}
+}
+
 // A process that is added computes where it is told to, before and after its birth, and
 // is confined as init is unless it says how.
 func TestAdded(t *testing.T) {
