@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"lab/final/internal/rootfs"
 )
 
 // Fill copies what an image has at a path into a volume that is empty and that no other
@@ -80,10 +82,7 @@ func openIn(root, path string) (*os.File, error) {
 		return nil, err
 	}
 	defer top.Close()
-	how := &unix.OpenHow{
-		Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_IN_ROOT,
-	}
-	fd, err := unix.Openat2(int(top.Fd()), strings.TrimLeft(path, "/"), how)
+	fd, err := rootfs.At(int(top.Fd())).Resolve(strings.TrimLeft(path, "/"))
 	if err != nil {
 		return nil, &fs.PathError{Op: "openat2", Path: path, Err: err}
 	}
