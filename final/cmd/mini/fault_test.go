@@ -205,6 +205,15 @@ func TestLyingRegistry(t *testing.T) {
 	assert.Empty(t, m.ok("system", "check"))
 }
 
+// endsInterrupted interrupts a call, which says so in one line and ends as a shell would.
+func endsInterrupted(t *testing.T, cmd *exec.Cmd, said *bytes.Buffer) {
+	t.Helper()
+	require.NoError(t, cmd.Process.Signal(unix.SIGINT))
+	_ = cmd.Wait() // whose status is looked at
+	assert.Equal(t, 128+2, cmd.ProcessState.ExitCode(), said.String())
+	assert.Regexp(t, "^mini: .*: interrupted\n$", warnings.ReplaceAllString(said.String(), ""))
+}
+
 // Ctrl-C ends what waits for a registry in one line, and nothing stays of it.
 func TestPullIsInterrupted(t *testing.T) {
 	m := newImages(t)
@@ -223,10 +232,7 @@ func TestPullIsInterrupted(t *testing.T) {
 		cmd.Stderr = &said
 		require.NoError(t, cmd.Start())
 		<-asked
-		require.NoError(t, cmd.Process.Signal(unix.SIGINT))
-		_ = cmd.Wait() // whose status is looked at
-		assert.Equal(t, 128+2, cmd.ProcessState.ExitCode(), said.String())
-		assert.Regexp(t, "^mini: .*: interrupted\n$", warnings.ReplaceAllString(said.String(), ""))
+		endsInterrupted(t, cmd, &said)
 	}
 	assert.Equal(t, before, m.names())
 	assert.Empty(t, m.ok("system", "check"))
@@ -248,10 +254,7 @@ func TestImportIsInterrupted(t *testing.T) {
 		require.NoError(t, archive.WriteHeader(&tar.Header{Name: "half", Mode: 0o600, Size: large}))
 		_, err = archive.Write(make([]byte, large/2)) // more than a pipe holds: it is being read
 		require.NoError(t, err)
-		require.NoError(t, cmd.Process.Signal(unix.SIGINT))
-		_ = cmd.Wait() // whose status is looked at
-		assert.Equal(t, 128+2, cmd.ProcessState.ExitCode(), said.String())
-		assert.Regexp(t, "^mini: .*: interrupted\n$", warnings.ReplaceAllString(said.String(), ""))
+		endsInterrupted(t, cmd, &said)
 	}
 	assert.Equal(t, before, m.names())
 	assert.Empty(t, m.ok("system", "check"))
